@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crypto.h - randomness, hashes and base64: the one room (with TLS) where OpenSSL is a guest.
+ */
+#ifndef BASE_CRYPTO_H
+#define BASE_CRYPTO_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes nobody can guess. ST_IO when the system has none, which is the end of safe work. */
+MUST_USE enum status crypto_random(void *out, size_t bytes);
+
+void crypto_sha256(uint8_t out[32], const void *data, size_t bytes);
+
+/* Characters of base64 for `bytes` bytes, padding included, without the NUL. */
+size_t crypto_base64_length(size_t bytes);
+
+/* Writes crypto_base64_length(bytes) characters and a NUL. */
+void crypto_base64_encode(char *out, const void *data, size_t bytes);
+
+/* Lower-case hex and a NUL: 2 * bytes + 1 characters. */
+void crypto_hex(char *out, const void *data, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BASE_CRYPTO_H */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h - the order of things: who waits, who sits, who is finished. No HTTP.
+ *
+ * One thread owns the device and takes turns: drop the cancelled, seat the waiting, one denoising
+ * step for everybody, decode and release the finished. Jobs may join and leave between any two
+ * steps. Finish threads judge, mark and encode. Every queue is bounded.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/clock.h"
+#include "engine/job.h"
+
+#define ENGINE_MODELS_MAX 8
+
+struct engine;
+
+struct engine_options {
+    struct device_options device;
+    const char *model_folder[ENGINE_MODELS_MAX];
+    int model_count;    /* the first is the default */
+    int seats_max;      /* pictures that are denoised together; 0: 4 */
+    int queue_max;      /* pictures that may wait; 0: 64 */
+    int finish_threads; /* 0: 2 */
+    int size_max;       /* pixels, on top of each model's own limit; 0: the model's own */
+};
+
+struct engine_stats {
+    int waiting, seated, finishing;
+    uint64_t done, failed, cancelled, steps;
+};
+
+/* Load the models, size the memory, warm up: minutes for a big model. */
+MUST_USE enum status engine_open(struct engine **out, const struct engine_options *options,
+                                 struct why *why);
+
+/* Finish what is seated or waiting for at most `drain_ms`, fail the rest with ST_CANCELLED, stop
+   the threads, free everything. */
+void engine_close(struct engine **e, int drain_ms);
+
+int engine_model_count(const struct engine *e);
+const struct model_info *engine_model_info(const struct engine *e, int model);
+int engine_find_model(const struct engine *e, const char *name); /* below 0: none has this name */
+
+/* model_check, and the engine's own size limit. From any thread. */
+MUST_USE enum status engine_check(const struct engine *e, int model, const struct picture *picture,
+                                  struct why *why);
+
+/* Ownership moves to the engine with ST_OK: job->done will be called, exactly once. ST_FULL: the
+   queue is full; ST_CANCELLED: the engine is closing; then the job stays with the caller. `count`
+   jobs go together or not at all. From any thread, never waits. */
+MUST_USE enum status engine_submit(struct engine *e, struct job *const *jobs, int count);
+
+/* False once the device broke: drain, exit, let the supervisor restart. */
+bool engine_is_healthy(const struct engine *e);
+void engine_get_stats(const struct engine *e, struct engine_stats *out);
+void engine_describe(const struct engine *e, char *text, size_t bytes);
+
+#endif /* ENGINE_ENGINE_H */

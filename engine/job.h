@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * job.h - one picture on its way.
+ *
+ * A job is a baton: exactly one thread owns it at a time, and handing it over is the
+ * synchronisation. Only `cancelled`, `state` and `step` are read by others while it is away.
+ * Jobs come from a fixed pool; when the pool is empty the answer to a stranger is "later".
+ *
+ *     received -> queued -> seated -> finishing -> done        any of them -> failed
+ */
+#ifndef ENGINE_JOB_H
+#define ENGINE_JOB_H
+
+#include "codec/encode.h"
+#include "models/model.h"
+
+#include <stdatomic.h>
+
+#define JOB_PROMPT_BYTES_MAX (32000 * 4) /* 32,000 characters of UTF-8 */
+#define JOB_ID_MAX           40
+
+enum job_state {
+    JOB_RECEIVED,
+    JOB_QUEUED,
+    JOB_SEATED,
+    JOB_FINISHING,
+    JOB_DONE,
+    JOB_FAILED,
+};
+
+/* When each stage ended, on the monotonic clock; 0 until then. */
+struct job_times {
+    int64_t received_us, queued_us, seated_us, denoised_us, decoded_us, encoded_us;
+};
+
+struct job {
+    /* What is asked, by value: written before the job is put into the engine, read-only after. */
+    char id[JOB_ID_MAX];
+    int model;              /* index in the engine */
+    struct picture picture; /* its texts point into this job */
+    char prompt[JOB_PROMPT_BYTES_MAX + 1], negative[JOB_PROMPT_BYTES_MAX + 1];
+    enum format format;
+    int quality;
+
+    /* Called once, on a finish or engine thread, when the job is done or failed; from then on the
+       job belongs to whoever is called. */
+    void (*done)(struct job *job);
+    void *ticket; /* of whoever asked */
+
+    /* How it went. */
+    atomic_bool cancelled; /* anybody may set it; nobody clears it */
+    atomic_int state;      /* enum job_state */
+    atomic_int step;       /* denoising steps done */
+    enum status status;
+    struct why why;
+    bool prompt_cut;
+    struct image image;
+    struct bytes body; /* the encoded picture; whoever was called takes it */
+    struct job_times times;
+
+    struct job *next; /* in the pool */
+};
+
+struct job_pool;
+
+MUST_USE enum status job_pool_open(struct job_pool **out, size_t jobs_max);
+void job_pool_close(struct job_pool **pool); /* all jobs must be back */
+
+/* `count` clean jobs or none: ST_FULL. From any thread. */
+MUST_USE enum status job_take(struct job_pool *pool, struct job **jobs, size_t count);
+
+/* Frees what the job still holds and puts it back. From any thread. */
+void job_put(struct job_pool *pool, struct job *job);
+
+/* Copies the texts into the job. ST_INVALID when one is longer than JOB_PROMPT_BYTES_MAX. */
+MUST_USE enum status job_set_texts(struct job *job, const char *prompt, size_t prompt_bytes,
+                                   const char *negative, size_t negative_bytes, struct why *why);
+
+const char *job_state_name(enum job_state state);
+
+#endif /* ENGINE_JOB_H */

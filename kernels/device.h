@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * device.h - one accelerator: its table of ops, its arena, and whether it still makes sense.
+ *
+ *     device_open(&d, (struct device_options){.threads = 2}, &why);
+ *     ... load models: their weights are packed on d ...
+ *     device_measure_begin(d);  model_step(...biggest batch...);  device_measure_end(d, &why);
+ *     ... run: every forward marks and rewinds d->arena ...
+ *     device_close(&d);
+ *
+ * One thread at a time uses a device. Nothing here is locked.
+ */
+#ifndef KERNELS_DEVICE_H
+#define KERNELS_DEVICE_H
+
+#include "kernels/ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum precision {
+    PRECISION_F32,   /* every product in float32 */
+    PRECISION_MIXED, /* bf16 linears and small convolutions, the rest float32 */
+};
+
+struct backend; /* what the filling keeps on this device: scratch memory, streams */
+
+struct device {
+    struct ops ops;     /* call as d->ops.linear(d, ...) */
+    struct arena arena; /* activations */
+    enum dtype dtype;   /* of activations: f32 on a CPU */
+    enum precision precision;
+    int threads;       /* compute threads */
+    bool broken;       /* set by a filling, for ever; read through device_sync */
+    struct ops parked; /* the real table, while measuring */
+    struct backend *backend;
+};
+
+struct device_options {
+    int threads; /* 0: one per physical core that this process may use */
+    enum precision precision;
+    unsigned caps_off; /* capabilities to take away */
+    bool reference;    /* only the judge's plain C: slow, for tests */
+};
+
+/* ST_UNSUPPORTED when no filling works here, ST_FULL without memory. */
+MUST_USE enum status device_open(struct device **out, struct device_options options,
+                                 struct why *why);
+void device_close(struct device **d);
+
+/* Between these two every op does nothing and the arena only counts; the end takes the block that
+   was measured (or keeps a block that is already big enough), and `measured` bytes of it are
+   the peak. Called again for a bigger run it replaces the block, so nothing may be carved. */
+void device_measure_begin(struct device *d);
+MUST_USE enum status device_measure_end(struct device *d, struct why *why);
+
+/* Wait for everything asked so far. ST_DEVICE once the device is broken, for ever after. */
+MUST_USE enum status device_sync(struct device *d);
+
+/* "cpu: avx512 bf16, oneDNN, 2 threads, mixed" into text. */
+void device_describe(const struct device *d, char *text, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KERNELS_DEVICE_H */

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ops.h - the table of everything a device can compute.
+ *
+ * Plain C fills every slot first (`ops_fill_reference`, the judge), then better code is written
+ * over it, as far as the capabilities allow, and `ops_assert_full` checks that nothing is missing.
+ * Models call slots and never know who filled them. Calls on one device come from one thread and
+ * take effect in order. Ops return nothing: a wrong shape is our bug and asserts; device trouble
+ * is recorded in the device and comes out of `device_sync`.
+ *
+ * Shapes: B images, H rows, W columns, C channels; T tokens; N outputs, K inputs of a product.
+ * Every op treats the images of a batch apart: image b of a batch of n is bit for bit what image b
+ * alone would be. Tensors are dense unless an op says "may be strided". y may not overlap an
+ * input unless the op says so.
+ *
+ * While a model is measured, the device holds the filling `ops_measure`: every op does nothing, so
+ * the same forward pass only counts the memory it carves.
+ */
+#ifndef KERNELS_OPS_H
+#define KERNELS_OPS_H
+
+#include "kernels/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct device;
+struct packed; /* one weight in the form its filling likes; what is inside only the filling knows */
+
+enum act {
+    ACT_NONE,
+    ACT_RELU,
+    ACT_RELU6,
+    ACT_SILU,       /* x sigmoid(x) */
+    ACT_GELU,       /* x Phi(x), by erf */
+    ACT_GELU_TANH,  /* the tanh approximation of GELU */
+    ACT_GELU_QUICK, /* x sigmoid(1.702 x) */
+    ACT_TANH,
+};
+
+enum pool {
+    POOL_MAX,
+    POOL_MEAN, /* over the cells that lie inside the picture */
+};
+
+/*
+ * The parameters of a linear layer or a convolution, as the file has them. w and b must outlive
+ * the weight: they are usually a mapped file. `packed` belongs to the filling of the device that
+ * `weight_pack` was called with and is given back by `weight_free`.
+ */
+struct weight {
+    struct tensor
+        w; /* linear [1, 1, N, K]; conv [N, C, KH, KW]; depthwise [C, 1, KH, KW]; any float */
+    struct tensor b; /* [1, 1, 1, N], data NULL when there is none; any float type */
+    int stride;      /* conv: 1 or 2; linear: 1 */
+    int pad[4];      /* conv: zeros added at top, left, bottom, right */
+    struct packed *packed;
+};
+
+/* What a linear layer or convolution does to its sum before it is written, in this order:
+   sum + bias, + shift, + add, then act. A NULL epilogue is none of them. */
+struct epilogue {
+    struct tensor shift; /* [B, 1, 1, N], the same for every position of image b; or data NULL */
+    struct tensor add;   /* shaped like y, may be y itself, may be strided; or data NULL */
+    enum act act;
+};
+
+struct ops {
+    const char *name; /* of the filling on top, for logs */
+
+    /* Make what the filling needs to own on this device, and give it back. */
+    enum status (*open)(struct device *d, struct why *why);
+    void (*close)(struct device *d);
+
+    /* Bring a weight into the device's own form. ST_FULL when memory runs out. */
+    enum status (*weight_pack)(struct device *d, struct weight *w, struct why *why);
+    void (*weight_free)(struct device *d, struct weight *w);
+
+    /* Dense numbers from and to the host, finished when they return. Counts and types are equal. */
+    void (*upload)(struct device *d, struct tensor y, const void *host);
+    void (*download)(struct device *d, void *host, struct tensor x);
+
+    /* y[.., M, N] = x[.., M, K] w[N, K]^T, then the epilogue. y and x may be strided. */
+    void (*linear)(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                   const struct epilogue *e);
+
+    /* y[A, B, M, N] = scale * x[A, B, M, K] w, where w is [A, B, N, K] if `transposed` and
+       [A, B, K, N] if not. All three may be strided. */
+    void (*matmul)(struct device *d, struct tensor y, struct tensor x, struct tensor w, float scale,
+                   bool transposed);
+
+    /* y[B, H', W', N] = x[B, H, W, C] convolved with w[N, C, KH, KW], then the epilogue;
+       H' = (H + pad - KH) / stride + 1. */
+    void (*conv)(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                 const struct epilogue *e);
+
+    /* The same with one filter per channel, w[C, 1, KH, KW]. */
+    void (*conv_depthwise)(struct device *d, struct tensor y, struct tensor x,
+                           const struct weight *w, const struct epilogue *e);
+
+    /* y = act(group-normalised x * gamma[C] + beta[C]), statistics over H, W and the C / groups
+       channels of a group. gamma and beta are f32. y may be x. */
+    void (*norm_group)(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
+                       struct tensor beta, int groups, float epsilon, enum act act);
+
+    /* The same over each row of C alone. y may be x. */
+    void (*norm_layer)(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
+                       struct tensor beta, float epsilon);
+
+    /* y = softmax(scale q k^T) v for each of `heads` equal slices of the columns. q and y are
+       [B, 1, T, heads * D], k and v are [B, 1, S, heads * D]; causal: token t sees only s <= t.
+       All may be strided. */
+    void (*attention)(struct device *d, struct tensor y, struct tensor q, struct tensor k,
+                      struct tensor v, int heads, float scale, bool causal);
+
+    /* Rows sum to one. y may be x. */
+    void (*softmax)(struct device *d, struct tensor y, struct tensor x);
+
+    /* y = act(x). y may be x. */
+    void (*activate)(struct device *d, struct tensor y, struct tensor x, enum act act);
+
+    /* y[.., C] = x[.., :C] * gelu(x[.., C:]) with the erf form: diffusers' GEGLU. */
+    void (*geglu)(struct device *d, struct tensor y, struct tensor x);
+
+    /* y = x + z. y may be x or z. */
+    void (*add)(struct device *d, struct tensor y, struct tensor x, struct tensor z);
+
+    /* y = scale * x + shift. y may be x. */
+    void (*affine)(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
+
+    /* y[b] = c[b,0] x0[b] + c[b,1] x1[b] + c[b,2] x2[b] + c[b,3] x3[b], coefficients on the host
+       as coef[B][4]; a term whose coefficient is 0 is not read. y may be any x. Summed in this
+       order in f32: this is the samplers' whole arithmetic. */
+    void (*mix)(struct device *d, struct tensor y, const struct tensor x[4],
+                const float (*coef)[4]);
+
+    /* y = x with another type or stride. Both may be strided. */
+    void (*convert)(struct device *d, struct tensor y, struct tensor x);
+
+    /* y[.., C1 + C2] = x1[.., C1] beside x2[.., C2]. */
+    void (*concat)(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
+
+    /* y[B, H', W', C]: the nearest pixel of x, source index = floor(i * H / H'). */
+    void (*resize_nearest)(struct device *d, struct tensor y, struct tensor x);
+
+    /* Windows of kernel x kernel; y[B, H', W', C] with H' from stride and the one-sided pads.
+       kernel == 0 means the whole picture, y[B, 1, 1, C]. */
+    void (*pool)(struct device *d, struct tensor y, struct tensor x, enum pool kind, int kernel,
+                 int stride, const int pad[4]);
+
+    /* y[B, 1, T, C] = table[id] + position[t]; ids [B, 1, 1, T] are I32 on the device and within
+       the table. table and position may be any float type. */
+    void (*embed_tokens)(struct device *d, struct tensor y, struct tensor ids, struct tensor table,
+                         struct tensor position);
+
+    /* y[B, 1, 1, C]: sines and cosines of t[B] at C / 2 frequencies
+       10000^(-i / (C / 2 - freq_shift)); sines first unless flipped. The angle is rounded to f32
+       before the sine, as every trained model has seen it. t is on the host. */
+    void (*embed_time)(struct device *d, struct tensor y, const float *t, bool flip,
+                       float freq_shift);
+};
+
+/* What the machine can do; fillings use what they are given. A mask only takes away. */
+enum {
+    CAP_AVX2 = 1 << 0,     /* with FMA: x86-64-v3 */
+    CAP_AVX512 = 1 << 1,   /* F, BW, DQ, VL: x86-64-v4 */
+    CAP_BF16 = 1 << 2,     /* AVX512-BF16 */
+    CAP_ONEDNN = 1 << 3,   /* oneDNN is linked */
+    CAP_WINOGRAD = 1 << 4, /* take Winograd where it wins; off for the tightest parity */
+};
+unsigned ops_caps(void);
+
+/* The fillings, each over what the one before wrote. */
+void ops_fill_reference(struct ops *ops);
+void ops_fill_simd(struct ops *ops, unsigned caps);
+void ops_fill_onednn(struct ops *ops, unsigned caps);
+
+/* Every op a no-op, for measuring. */
+void ops_fill_measure(struct ops *ops);
+
+/* Asserts that no slot is NULL. */
+void ops_assert_full(const struct ops *ops);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KERNELS_OPS_H */

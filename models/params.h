@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * params.h - the loader's hand: takes named weights from a file and puts them on a device.
+ *
+ * A network's loader reads as the list of what it consists of. The first failure sticks, every
+ * later call does nothing, and the loader looks at `status` once at its end:
+ *
+ *     params_linear(p, &b->query, width, width, false, "%s.attn1.to_q", name);
+ *     params_vector(p, &b->norm.gamma, width, "%s.norm1.weight", name);
+ *
+ * The params own everything they put on the device, until params_close.
+ */
+#ifndef MODELS_PARAMS_H
+#define MODELS_PARAMS_H
+
+#include "kernels/device.h"
+#include "models/weights.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct params {
+    struct device *device;
+    struct weights *file; /* owned: mapped as long as the network lives */
+    enum status status;
+    struct why *why;         /* only valid while loading */
+    struct weight **weights; /* what to free: borrowed from the network */
+    size_t weight_count, weight_size;
+    void **blocks; /* f32 copies of vectors */
+    size_t block_count, block_size;
+};
+
+struct norm {
+    struct tensor gamma, beta; /* f32 [1, 1, 1, C] */
+};
+
+/* Map a file (see weights_open) and start. Check p->status. */
+void params_open(struct params *p, struct device *device, const char *path, struct why *why);
+
+/* The weight's address must stay valid until params_close. Names are FORMAT + ".weight" and, if
+   `bias`, ".bias". A linear layer may be stored as a 1x1 convolution and the other way round. */
+void params_linear(struct params *p, struct weight *w, int64_t outputs, int64_t inputs, bool bias,
+                   const char *format, ...) PRINTF_LIKE(6, 7);
+
+struct conv_shape {
+    int64_t outputs, inputs; /* inputs per group: 1 for a depthwise convolution */
+    int kernel, stride;
+    int pad[4];
+    bool bias;
+};
+void params_conv(struct params *p, struct weight *w, struct conv_shape shape, const char *format,
+                 ...) PRINTF_LIKE(4, 5);
+
+/* Scale and shift, FORMAT + ".weight" and ".bias", as f32. */
+void params_norm(struct params *p, struct norm *norm, int64_t channels, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+/* A table [rows, C] as it lies in the file, any float type. */
+void params_table(struct params *p, struct tensor *table, int64_t rows, int64_t channels,
+                  const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* Did the loader take every tensor of the file? Leftovers are listed in a warning on the log. */
+void params_finish(struct params *p);
+void params_close(struct params *p);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MODELS_PARAMS_H */

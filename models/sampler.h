@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sampler.h - which timesteps a picture visits, and what one step does to its latents.
+ *
+ * Every sampler limner has is linear in what it reads: the latents x, the model's (guided) output,
+ * the denoised estimate of the step before, and fresh noise. So a sampler is not code that runs
+ * while denoising: it is a plan, a row of coefficients per step, computed once in double from the
+ * model's scheduler_config.json. The device does the arithmetic in one op (`mix`), and pictures at
+ * different steps, with different samplers, sit in the same batch.
+ *
+ *     denoised = x0_x * x + x0_out * out
+ *     x'       = next_x * x + next_out * out + next_prev * previous + next_noise * noise
+ *     previous' = denoised
+ *
+ * Sources: diffusers 0.32 EulerDiscrete-, EulerAncestralDiscrete-, DDIM-, DPMSolverMultistep- and
+ * LCMScheduler, whose options are read with diffusers' defaults and judged against it.
+ */
+#ifndef MODELS_SAMPLER_H
+#define MODELS_SAMPLER_H
+
+#include "base/json.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SAMPLER_STEPS_MAX 150
+
+enum sampler {
+    SAMPLER_EULER,
+    SAMPLER_EULER_ANCESTRAL,
+    SAMPLER_DDIM,
+    SAMPLER_DPMPP_2M,
+    SAMPLER_LCM,
+};
+#define SAMPLER_COUNT 5
+
+enum prediction { PREDICTION_EPSILON, PREDICTION_V, PREDICTION_SAMPLE };
+enum spacing { SPACING_LEADING, SPACING_TRAILING, SPACING_LINSPACE };
+
+/* What scheduler_config.json says, whichever class wrote it. */
+struct schedule {
+    enum sampler sampler; /* the model's own: what its scheduler class is */
+    enum prediction prediction;
+    enum spacing spacing;
+    int train_steps; /* 1000 */
+    int steps_offset;
+    bool set_alpha_to_one;       /* DDIM, LCM */
+    bool karras;                 /* Euler, DPM++ 2M */
+    bool zero_snr;               /* rescale_betas_zero_snr */
+    bool sigma_min_final;        /* final_sigmas_type "sigma_min" instead of "zero" */
+    bool lower_order_final;      /* DPM++ 2M */
+    int original_steps;          /* LCM: original_inference_steps */
+    double timestep_scaling;     /* LCM */
+    double alphas_cumprod[1000]; /* after zero_snr */
+};
+
+struct sampler_step {
+    float t;        /* what the model is told */
+    float in_scale; /* model input = in_scale * x */
+    float x0_x, x0_out;
+    float next_x, next_out, next_prev, next_noise;
+};
+
+struct sampler_plan {
+    int count;        /* model calls: some samplers add or drop one */
+    float init_noise; /* first latents = init_noise * noise */
+    struct sampler_step step[SAMPLER_STEPS_MAX];
+};
+
+/* Read a scheduler's configuration. What limner cannot honour (thresholding, clip_sample,
+   another solver order, unknown classes or beta schedules) is ST_UNSUPPORTED and names the key. */
+MUST_USE enum status schedule_read(struct schedule *out, const struct json *config,
+                                   struct why *why);
+
+/* Plan `steps` steps (1..SAMPLER_STEPS_MAX, at most train_steps). Another sampler than the model's
+   own takes diffusers' `from_config` view of the same file. ST_INVALID says the range. */
+MUST_USE enum status sampler_make_plan(struct sampler_plan *out, enum sampler sampler,
+                                       const struct schedule *schedule, int steps, struct why *why);
+
+/* "euler", "euler_ancestral", "ddim", "dpmpp_2m", "lcm" */
+const char *sampler_name(enum sampler sampler);
+MUST_USE enum status sampler_from_name(enum sampler *out, const char *name, struct why *why);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MODELS_SAMPLER_H */

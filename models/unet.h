@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * unet.h - UNet2DConditionModel: what is noise in these latents?
+ *
+ * Every size comes from config.json; nothing here knows a checkpoint by name.
+ */
+#ifndef MODELS_UNET_H
+#define MODELS_UNET_H
+
+#include "kernels/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct unet;
+
+struct unet_info {
+    int channels;      /* of latents, in and out */
+    int sample_size;   /* of the latents it was trained at */
+    int context_width; /* cross_attention_dim */
+    int multiple;      /* height and width of latents must be divisible by this */
+};
+
+/* From a folder with config.json and diffusion_pytorch_model.safetensors (or its shards). */
+MUST_USE enum status unet_open(struct unet **out, struct device *d, const char *folder,
+                               struct why *why);
+void unet_close(struct unet **u);
+struct unet_info unet_info(const struct unet *u);
+
+/* y[B, h, w, C] for latents x[B, h, w, C] at host timesteps t[B] with context[B, 1, T, width]. */
+void unet_forward(const struct unet *u, struct tensor y, struct tensor x, const float *t,
+                  struct tensor context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MODELS_UNET_H */
