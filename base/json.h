@@ -24,7 +24,16 @@ extern "C" {
 
 struct json; /* one value of a document */
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+/* The long names, here and in json_as_*, keep clear of the guest's JSON_NULL, json_string(), ... */
+enum json_type {
+    JSON_TYPE_NULL,
+    JSON_TYPE_BOOL,
+    JSON_TYPE_INT,
+    JSON_TYPE_REAL,
+    JSON_TYPE_STRING,
+    JSON_TYPE_ARRAY,
+    JSON_TYPE_OBJECT,
+};
 
 /* Parse exactly `bytes` bytes. *out is the root; close it. The error names line and column. */
 MUST_USE enum status json_parse(struct json **out, const char *text, size_t bytes, struct why *why);
@@ -34,7 +43,7 @@ MUST_USE enum status json_load(struct json **out, const char *path, size_t bytes
                                struct why *why);
 void json_close(struct json **root);
 
-enum json_type json_type_of(const struct json *value);                   /* NULL is JSON_NULL */
+enum json_type json_type_of(const struct json *value); /* NULL is JSON_TYPE_NULL */
 const struct json *json_get(const struct json *object, const char *key); /* NULL when absent */
 size_t json_size(const struct json *value); /* of an array or object, else 0 */
 const struct json *json_at(const struct json *array, size_t index); /* NULL when out of range */
@@ -42,7 +51,8 @@ const struct json *json_at(const struct json *array, size_t index); /* NULL when
 /* Walk an object in file order: start with *iter == NULL; false at the end. The key is borrowed. */
 bool json_next(const struct json *object, void **iter, const char **key, const struct json **value);
 
-/* Scalars of `object`; an integer is a valid real. Strings are borrowed from the document. */
+/* Scalars of `object`; an integer is a valid real. Strings are borrowed from the document. A NULL
+   object is an absent one; a value that is no object has no members, which is ST_INVALID. */
 MUST_USE enum status json_get_bool(const struct json *object, const char *key, bool *out,
                                    struct why *why);
 MUST_USE enum status json_get_int(const struct json *object, const char *key, int64_t *out,
@@ -53,11 +63,11 @@ MUST_USE enum status json_get_string(const struct json *object, const char *key,
                                      struct why *why);
 
 /* A value by itself, when its type was already looked at. Asserts the type. */
-bool json_bool(const struct json *value);
-int64_t json_int(const struct json *value);
-double json_real(const struct json *value); /* of JSON_INT too */
-const char *json_string(const struct json *value);
-size_t json_string_bytes(const struct json *value);
+bool json_as_bool(const struct json *value);
+int64_t json_as_int(const struct json *value);
+double json_as_real(const struct json *value); /* of JSON_TYPE_INT too */
+const char *json_as_string(const struct json *value);
+size_t json_string_bytes(const struct json *value); /* without the NUL */
 
 /*
  * Writing: text grows in a buffer that the caller closes. Keys and values alternate as called;
@@ -68,6 +78,7 @@ struct json_out {
     char *text; /* NUL-terminated after every call; NULL before the first */
     size_t bytes, size;
     bool comma;  /* the next value needs one before it */
+    bool quote;  /* a reserved string still needs its closing quote */
     bool failed; /* memory ran out: text is incomplete */
 };
 
@@ -81,7 +92,8 @@ void json_out_real(struct json_out *o, const char *key, double value); /* %.17g;
 void json_out_bool(struct json_out *o, const char *key, bool value);
 
 /* Room for `bytes` bytes that the caller writes itself, as a JSON string whose content needs no
-   escaping: base64. NULL when memory ran out. */
+   escaping: base64. A NUL right behind them is allowed: the closing quote is put by the next call,
+   and that call is also when the room stops being valid. NULL when memory ran out. */
 char *json_out_reserve(struct json_out *o, const char *key, size_t bytes);
 void json_out_close(struct json_out *o);
 
