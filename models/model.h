@@ -79,10 +79,11 @@ MUST_USE enum status model_check_folder(const char *folder, char *out, size_t by
 MUST_USE enum status model_check(const struct model *m, const struct picture *picture,
                                  struct why *why);
 
-/* Size the device's arena for `seats` latents of this size that take steps and decode one by one;
-   seats themselves are carved inside. Ends with measured memory taken: nothing carved before. */
-MUST_USE enum status model_measure(const struct model *m, int seats, int width_max, int height_max,
-                                   struct why *why);
+/* Carve and rewind, on a measuring device, everything that one step of `seats` latents of this size
+   and one decode need beside the latents themselves. For whoever sizes the arena: between
+   device_measure_begin and _end, after its own model_latent_carve calls. */
+MUST_USE enum status model_rehearse(const struct model *m, int seats, int width_max, int height_max,
+                                    struct why *why);
 
 /* Memory for a picture up to this size, from the device's arena; the caller never rewinds it. */
 void model_latent_carve(const struct model *m, struct latent *l, int width_max, int height_max);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/generate.h"
+
+#include "base/clock.h"
+#include "models/weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Everything a run holds, so that one function can give it all back. */
+struct run {
+    const struct generate_options *options;
+    struct generate_result *result;
+    struct why *why;
+    struct device *device;
+    struct model *model;
+    struct latent latent;
+    struct weights_out *dump; /* NULL: nobody asked */
+    float *scratch;           /* host copies of what is dumped */
+    struct clock clock;
+};
+
+static double elapsed_ms(const struct run *r, int64_t since_us)
+{
+    return (double)(clock_now_us(&r->clock) - since_us) / 1000.0;
+}
+
+static void fill_defaults(struct picture *p, const struct generate_options *o,
+                          const struct model_info *info)
+{
+    *p = o->picture;
+    if (!p->negative)
+        p->negative = "";
+    if (p->width < 0)
+        p->width = info->size_default;
+    if (p->height < 0)
+        p->height = info->size_default;
+    if (p->steps < 0)
+        p->steps = info->steps_default;
+    if (p->guidance < 0)
+        p->guidance = info->guidance_default;
+    if (o->sampler_default)
+        p->sampler = info->sampler_default;
+}
+
+static enum status load(struct run *r)
+{
+    const struct generate_options *o = r->options;
+    struct picture *p = &r->result->picture;
+    enum status st;
+
+    st = device_open(&r->device, o->device, r->why);
+    if (st)
+        return st;
+    st = model_open(&r->model, r->device, o->model_folder, r->why);
+    if (st)
+        return st;
+    fill_defaults(p, o, model_info(r->model));
+    st = model_check(r->model, p, r->why);
+    if (st)
+        return st;
+
+    device_measure_begin(r->device);
+    model_latent_carve(r->model, &r->latent, p->width, p->height);
+    st = model_rehearse(r->model, 1, p->width, p->height, r->why);
+    enum status end = device_measure_end(r->device, st ? NULL : r->why);
+    if (st || end)
+        return st ? st : end;
+    model_latent_carve(r->model, &r->latent, p->width, p->height);
+    return ST_OK;
+}
+
+/* --- the dump ---------------------------------------------------------------------------- */
+
+static enum status dump_host(struct run *r, const char *name, struct tensor t, int dims_min)
+{
+    return r->dump ? weights_out_add(r->dump, name, t, dims_min, r->why) : ST_OK;
+}
+
+static enum status dump_device(struct run *r, const char *name, struct tensor t)
+{
+    struct tensor host = t;
+
+    if (!r->dump)
+        return ST_OK;
+    host.data = r->scratch;
+    r->device->ops.download(r->device, r->scratch, t);
+    return dump_host(r, name, host, 3);
+}
+
+static enum status dump_start(struct run *r)
+{
+    const struct picture *p = &r->result->picture;
+    size_t pixels = (size_t)p->width * (size_t)p->height * 3;
+    size_t context = tensor_bytes(r->latent.context) / sizeof(float);
+
+    if (!r->options->dump_path)
+        return ST_OK;
+    r->scratch = malloc((pixels > context ? pixels : context) * sizeof(float));
+    if (!r->scratch)
+        return why_fail(r->why, ST_FULL, "no memory to hold the stages for the dump");
+    return weights_out_open(&r->dump, r->options->dump_path, r->why);
+}
+
+/* --- noise from a file ------------------------------------------------------------------- */
+
+static enum status read_noise(struct run *r, struct weights *file, const float **out)
+{
+    const struct model_info *info = model_info(r->model);
+    const struct picture *p = &r->result->picture;
+    const int64_t dim[4] = {1, p->height / info->latent_scale, p->width / info->latent_scale,
+                            info->latent_channels};
+    struct tensor t;
+    enum status st = weights_need(file, "noise", dim, &t, r->why);
+
+    if (st)
+        return st;
+    if (t.dtype != DTYPE_F32)
+        return why_fail(r->why, ST_INVALID, "tensor noise is %s, it must be f32",
+                        dtype_name(t.dtype));
+    *out = t.data;
+    return ST_OK;
+}
+
+static enum status start_with(struct run *r, const float *noise)
+{
+    int tokens = model_info(r->model)->prompt_tokens;
+    int32_t *ids = malloc(2 * (size_t)tokens * sizeof(*ids));
+    enum status st;
+
+    if (!ids)
+        return why_fail(r->why, ST_FULL, "no memory for %d token ids", 2 * tokens);
+    st = model_latent_start(r->model, &r->latent, &r->result->picture, noise, ids, r->why);
+    if (!st)
+        st = dump_host(r, "ids", tensor_view(ids, DTYPE_I32, 1, 1, 2, tokens), 2);
+    free(ids);
+    return st;
+}
+
+static enum status start(struct run *r)
+{
+    struct weights *file = NULL;
+    const float *noise = NULL;
+    enum status st = ST_OK;
+
+    if (r->options->noise_path) {
+        st = weights_open(&file, r->options->noise_path, r->why);
+        if (!st)
+            st = read_noise(r, file, &noise);
+    }
+    if (!st)
+        st = start_with(r, noise);
+    weights_close(&file);
+    if (st)
+        return st;
+    r->result->prompt_cut = r->latent.prompt_cut;
+    return dump_device(r, "context", r->latent.context);
+}
+
+/* --- steps and pixels -------------------------------------------------------------------- */
+
+/* latents before the first step are init_noise * noise; the dump wants the noise itself. */
+static enum status dump_noise(struct run *r)
+{
+    if (!r->dump)
+        return ST_OK;
+    struct tensor host = r->latent.x;
+
+    host.data = r->scratch;
+    r->device->ops.download(r->device, r->scratch, r->latent.x);
+    for (int64_t i = 0; i < tensor_count(host); i++)
+        r->scratch[i] /= r->latent.plan.init_noise;
+    return dump_host(r, "noise", host, 3);
+}
+
+static enum status denoise(struct run *r)
+{
+    struct latent *latent = &r->latent;
+    int total = latent->plan.count + 1;
+    enum status st = dump_noise(r);
+
+    while (!st && !model_latent_done(latent)) {
+        char name[32];
+        int step = latent->step;
+
+        model_step(r->model, &latent, 1);
+        st = device_sync(r->device);
+        if (st)
+            return why_fail(r->why, st, "the device failed at step %d", step + 1);
+        if (r->options->progress)
+            r->options->progress(r->options->context, latent->step, total);
+        snprintf(name, sizeof(name), "output.%d", step);
+        st = dump_device(r, name, latent->output);
+        if (st)
+            return st;
+        snprintf(name, sizeof(name), "latents.%d", step);
+        st = dump_device(r, name, latent->x);
+    }
+    return st;
+}
+
+static enum status decode(struct run *r)
+{
+    const struct picture *p = &r->result->picture;
+    enum status st;
+
+    st = model_decode(r->model, &r->latent, &r->result->image, r->scratch, r->why);
+    if (st)
+        return st;
+    if (r->options->progress)
+        r->options->progress(r->options->context, r->latent.plan.count + 1,
+                             r->latent.plan.count + 1);
+    if (!r->dump)
+        return ST_OK;
+    st = dump_host(r, "rgb", tensor_view(r->scratch, DTYPE_F32, 1, p->height, p->width, 3), 3);
+    return st ? st : weights_out_finish(r->dump, r->why);
+}
+
+static enum status run_stages(struct run *r)
+{
+    int64_t since = clock_now_us(&r->clock);
+    enum status st = load(r);
+
+    if (!st)
+        st = dump_start(r);
+    if (st)
+        return st;
+    r->result->load_ms = elapsed_ms(r, since);
+
+    since = clock_now_us(&r->clock);
+    st = start(r);
+    if (st)
+        return st;
+    r->result->encode_ms = elapsed_ms(r, since);
+
+    since = clock_now_us(&r->clock);
+    st = denoise(r);
+    if (st)
+        return st;
+    r->result->denoise_ms = elapsed_ms(r, since);
+
+    since = clock_now_us(&r->clock);
+    st = decode(r);
+    r->result->decode_ms = elapsed_ms(r, since);
+    return st;
+}
+
+enum status generate_run(const struct generate_options *options, struct generate_result *result,
+                         struct why *why)
+{
+    struct run r = {.options = options, .result = result, .why = why};
+    enum status st;
+
+    *result = (struct generate_result){0};
+    clock_init_real(&r.clock);
+    st = run_stages(&r);
+    if (st)
+        image_close(&result->image);
+    weights_out_close(&r.dump);
+    free(r.scratch);
+    model_close(&r.model);
+    device_close(&r.device);
+    return st;
+}
