@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the oracle scripts share: a pipeline folder's parts in float32, and one function per stage.
+
+Everything that leaves this file is channels-last ([h, w, c]), as limner keeps it.
+"""
+
+import json
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import diffusers
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    LCMScheduler,
+    UNet2DConditionModel,
+)
+from safetensors.torch import load_file
+from transformers import CLIPTextModel, CLIPTokenizer
+
+diffusers.logging.set_verbosity_error()
+torch.use_deterministic_algorithms(True)
+torch.set_grad_enabled(False)
+
+SAMPLERS = {
+    "euler": EulerDiscreteScheduler,
+    "euler_ancestral": EulerAncestralDiscreteScheduler,
+    "ddim": DDIMScheduler,
+    "dpmpp_2m": DPMSolverMultistepScheduler,
+    "lcm": LCMScheduler,
+}
+# What limner runs for a scheduler class; PNDM is stood in for (see models/schedule.c).
+OWN_SAMPLER = {cls.__name__: name for name, cls in SAMPLERS.items()} | {"PNDMScheduler": "dpmpp_2m"}
+NOISY = ("euler_ancestral", "lcm")
+
+
+def philox(counter, key):
+    """Philox4x32-10 on arrays: counter [n, 4], key two words; as base/rng.c."""
+    c = counter.astype(np.uint64)
+    k0, k1 = np.uint64(key[0]), np.uint64(key[1])
+    low = np.uint64(0xFFFFFFFF)
+    for _ in range(10):
+        a = np.uint64(0xD2511F53) * c[:, 0]
+        b = np.uint64(0xCD9E8D57) * c[:, 2]
+        c = np.stack(
+            [(b >> np.uint64(32)) ^ c[:, 1] ^ k0, b & low, (a >> np.uint64(32)) ^ c[:, 3] ^ k1, a & low],
+            axis=1,
+        )
+        k0 = (k0 + np.uint64(0x9E3779B9)) & low
+        k1 = (k1 + np.uint64(0xBB67AE85)) & low
+    return c
+
+
+def normal(shape, seed, stream):
+    """rng_normal of base/rng.c: a function of (seed, stream, index) and nothing else."""
+    count = int(np.prod(shape))
+    blocks = (count + 3) // 4
+    index = np.arange(blocks, dtype=np.uint64)
+    low = np.uint64(0xFFFFFFFF)
+    counter = np.zeros((blocks, 4), dtype=np.uint64)
+    counter[:, 0], counter[:, 1], counter[:, 2] = index & low, index >> np.uint64(32), stream
+    words = philox(counter, (seed & 0xFFFFFFFF, seed >> 32)).astype(np.float64)
+    radius = np.sqrt(-2.0 * np.log((words[:, 0::2] + 0.5) * 2.0**-32))
+    angle = 2.0 * np.pi * 2.0**-32 * words[:, 1::2]
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
+    return torch.from_numpy(pairs.reshape(-1)[:count].astype(np.float32).reshape(shape))
+
+
+def scheduler_class(config):
+    return SAMPLERS[OWN_SAMPLER[config["_class_name"]]]
+
+
+def make_scheduler(config, sampler=None):
+    """The scheduler limner's sampler stands for: the model's own, or X.from_config of its file."""
+    cls = SAMPLERS[sampler] if sampler else scheduler_class(config)
+    config = dict(config)
+    if "clip_sample" not in config:
+        config["clip_sample"] = False  # as StableDiffusionPipeline does
+    return cls.from_config(config)
+
+
+class Pipeline:
+    def __init__(self, folder):
+        self.folder = folder
+
+        def at(*parts):
+            return os.path.join(folder, *parts)
+
+        def variant(part, stem):
+            return "fp16" if os.path.exists(at(part, stem + ".fp16.safetensors")) else None
+
+        with open(at("scheduler", "scheduler_config.json")) as f:
+            self.scheduler_config = json.load(f)
+        with open(at("vae", "config.json")) as f:
+            tiny = json.load(f)["_class_name"] == "AutoencoderTiny"
+        name = "diffusion_pytorch_model"
+        self.tokenizer = CLIPTokenizer.from_pretrained(at("tokenizer"))
+        self.text_encoder = (
+            CLIPTextModel.from_pretrained(at("text_encoder"), variant=variant("text_encoder", "model"))
+            .float()
+            .eval()
+        )
+        if os.path.exists(at("unet", name + ".safetensors.index.json")):
+            self.unet = sharded_unet(at("unet"), name)
+        else:
+            self.unet = UNet2DConditionModel.from_pretrained(
+                at("unet"), variant=variant("unet", name), low_cpu_mem_usage=False
+            )
+        self.unet = self.unet.float().eval()
+        self.vae = (
+            (AutoencoderTiny if tiny else AutoencoderKL)
+            .from_pretrained(at("vae"), variant=variant("vae", name), low_cpu_mem_usage=False)
+            .float()
+            .eval()
+        )
+        self.tiny = tiny
+
+    def ids(self, negative, prompt):
+        """[2, T], negative first."""
+        return self.tokenizer(
+            [negative, prompt],
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
+
+    def context(self, ids):
+        return self.text_encoder(torch.as_tensor(ids).long())[0]
+
+    def rows(self, x, t, context):
+        """The UNet's rows for latents x [h, w, c] and every row of context."""
+        x = to_nchw(x).repeat(len(context), 1, 1, 1)
+        return self.unet(x, t, encoder_hidden_states=context).sample
+
+    def output(self, x, t, context, guidance):
+        """Guided model output [h, w, c] for already scaled latents x."""
+        if guidance <= 1:
+            return to_hwc(self.rows(x, t, context[1:2]))
+        rows = self.rows(x, t, context)
+        return to_hwc(rows[0:1] + guidance * (rows[1:2] - rows[0:1]))
+
+    def decode(self, x):
+        """Latents [h, w, c] to a picture [H, W, 3] in about [-1, 1]."""
+        z = to_nchw(x) / self.vae.config.scaling_factor + (self.vae.config.shift_factor or 0.0)
+        return to_hwc(self.vae.decode(z).sample)
+
+    def encode(self, rgb):
+        """The other way round: the mean, scaled as the UNet wants it."""
+        y = self.vae.encode(to_nchw(rgb))
+        z = y.latents if self.tiny else y.latent_dist.mode()
+        z = (z - (self.vae.config.shift_factor or 0.0)) * self.vae.config.scaling_factor
+        return to_hwc(z)
+
+
+def sharded_unet(folder, name):
+    """diffusers itself wants another package to read shards."""
+    unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(folder))
+    with open(os.path.join(folder, name + ".safetensors.index.json")) as f:
+        shards = sorted(set(json.load(f)["weight_map"].values()))
+    state = {}
+    for shard in shards:
+        state |= load_file(os.path.join(folder, shard))
+    unet.load_state_dict(state)
+    return unet
+
+
+def to_nchw(x):
+    return torch.as_tensor(x).float().permute(2, 0, 1)[None].contiguous()
+
+
+def to_hwc(x):
+    return x[0].permute(1, 2, 0).contiguous()
+
+
+class FixedNoise:
+    """Schedulers draw their noise through randn_tensor: hand out ours instead."""
+
+    def __init__(self, noises):
+        self.noises = [to_nchw(n) for n in noises]
+
+    def __enter__(self):
+        from diffusers.schedulers import (
+            scheduling_dpmsolver_multistep,
+            scheduling_euler_ancestral_discrete,
+            scheduling_euler_discrete,
+            scheduling_lcm,
+        )
+
+        self.modules = [
+            scheduling_dpmsolver_multistep,
+            scheduling_euler_ancestral_discrete,
+            scheduling_euler_discrete,
+            scheduling_lcm,
+        ]
+        self.saved = [m.randn_tensor for m in self.modules]
+        left = iter(self.noises)
+        for m in self.modules:
+            m.randn_tensor = lambda shape, **_: next(left)
+        return self
+
+    def __exit__(self, *_):
+        for m, f in zip(self.modules, self.saved):
+            m.randn_tensor = f
+
+
+def relative_l2(a, b):
+    """|a - b| / |b|, in double."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape != b.shape:
+        raise SystemExit(f"shapes differ: {a.shape} and {b.shape}")
+    return float(np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-30))
