@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/ops.h"
+
+#include "kernels/shape.h"
+
+#include <assert.h>
+#include <string.h>
+
+unsigned ops_caps(void)
+{
+    struct ops probe = {0};
+    unsigned caps = 0;
+
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        caps |= CAP_AVX2;
+    if (caps && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        caps |= CAP_AVX512;
+    if ((caps & CAP_AVX512) && __builtin_cpu_supports("avx512bf16"))
+        caps |= CAP_BF16;
+
+    /* Whether oneDNN is linked only its filling knows: an absent one fills nothing. */
+    ops_fill_onednn(&probe, caps | CAP_ONEDNN | CAP_WINOGRAD);
+    if (probe.linear)
+        caps |= CAP_ONEDNN;
+    if (probe.linear && (caps & CAP_AVX512)) /* its Winograd is written for AVX-512 alone */
+        caps |= CAP_WINOGRAD;
+    return caps;
+}
+
+/* The measuring filling: no arithmetic, but every shape is held against its contract. */
+
+static enum status measure_open(struct device *d, struct why *why)
+{
+    (void)d;
+    (void)why;
+    return ST_OK;
+}
+
+static void measure_close(struct device *d)
+{
+    (void)d;
+}
+
+static enum status measure_weight_pack(struct device *d, struct weight *w, struct why *why)
+{
+    (void)d;
+    (void)why;
+    assert(w->w.data && "a weight is packed before its model is measured");
+    return ST_OK;
+}
+
+static void measure_weight_free(struct device *d, struct weight *w)
+{
+    (void)d;
+    (void)w;
+}
+
+static void measure_upload(struct device *d, struct tensor y, const void *host)
+{
+    (void)d;
+    (void)host;
+    assert(tensor_is_dense(y));
+}
+
+static void measure_download(struct device *d, void *host, struct tensor x)
+{
+    (void)d;
+    (void)host;
+    assert(tensor_is_dense(x));
+}
+
+static void measure_linear(struct device *d, struct tensor y, struct tensor x,
+                           const struct weight *w, const struct epilogue *e)
+{
+    (void)d;
+    shape_linear(y, x, w, e);
+}
+
+static void measure_matmul(struct device *d, struct tensor y, struct tensor x, struct tensor w,
+                           float scale, bool transposed)
+{
+    (void)d;
+    (void)scale;
+    shape_matmul(y, x, w, transposed);
+}
+
+static void measure_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                         const struct epilogue *e)
+{
+    (void)d;
+    shape_conv(y, x, w, e);
+}
+
+static void measure_conv_depthwise(struct device *d, struct tensor y, struct tensor x,
+                                   const struct weight *w, const struct epilogue *e)
+{
+    (void)d;
+    shape_conv_depthwise(y, x, w, e);
+}
+
+static void measure_norm_group(struct device *d, struct tensor y, struct tensor x,
+                               struct tensor gamma, struct tensor beta, int groups, float epsilon,
+                               enum act act)
+{
+    (void)d;
+    (void)act;
+    assert(epsilon >= 0);
+    shape_norm_group(y, x, gamma, beta, groups);
+}
+
+static void measure_norm_layer(struct device *d, struct tensor y, struct tensor x,
+                               struct tensor gamma, struct tensor beta, float epsilon)
+{
+    (void)d;
+    assert(epsilon >= 0);
+    shape_norm_layer(y, x, gamma, beta);
+}
+
+static void measure_attention(struct device *d, struct tensor y, struct tensor q, struct tensor k,
+                              struct tensor v, int heads, float scale, bool causal)
+{
+    (void)d;
+    (void)scale;
+    (void)causal;
+    shape_attention(y, q, k, v, heads);
+}
+
+static void measure_softmax(struct device *d, struct tensor y, struct tensor x)
+{
+    (void)d;
+    shape_pointwise(y, x);
+}
+
+static void measure_activate(struct device *d, struct tensor y, struct tensor x, enum act act)
+{
+    (void)d;
+    (void)act;
+    shape_pointwise(y, x);
+}
+
+static void measure_geglu(struct device *d, struct tensor y, struct tensor x)
+{
+    (void)d;
+    shape_geglu(y, x);
+}
+
+static void measure_add(struct device *d, struct tensor y, struct tensor x, struct tensor z)
+{
+    (void)d;
+    shape_pointwise(y, x);
+    shape_pointwise(y, z);
+}
+
+static void measure_affine(struct device *d, struct tensor y, struct tensor x, float scale,
+                           float shift)
+{
+    (void)d;
+    (void)scale;
+    (void)shift;
+    shape_pointwise(y, x);
+}
+
+static void measure_mix(struct device *d, struct tensor y, const struct tensor x[4],
+                        const float (*coef)[4])
+{
+    (void)d;
+    for (int i = 0; i < 4; i++)
+        for (int64_t b = 0; b < y.dim[0]; b++)
+            if (coef[b][i] != 0)
+                shape_pointwise(y, x[i]);
+}
+
+static void measure_convert(struct device *d, struct tensor y, struct tensor x)
+{
+    (void)d;
+    shape_convert(y, x);
+}
+
+static void measure_concat(struct device *d, struct tensor y, struct tensor x1, struct tensor x2)
+{
+    (void)d;
+    shape_concat(y, x1, x2);
+}
+
+static void measure_resize_nearest(struct device *d, struct tensor y, struct tensor x)
+{
+    (void)d;
+    shape_resize_nearest(y, x);
+}
+
+static void measure_pool(struct device *d, struct tensor y, struct tensor x, enum pool kind,
+                         int kernel, int stride, const int pad[4])
+{
+    (void)d;
+    (void)kind;
+    shape_pool(y, x, kernel, stride, pad);
+}
+
+static void measure_embed_tokens(struct device *d, struct tensor y, struct tensor ids,
+                                 struct tensor table, struct tensor position)
+{
+    (void)d;
+    shape_embed_tokens(y, ids, table, position);
+}
+
+static void measure_embed_time(struct device *d, struct tensor y, const float *t, bool flip,
+                               float freq_shift)
+{
+    (void)d;
+    (void)t;
+    (void)flip;
+    (void)freq_shift;
+    shape_embed_time(y);
+}
+
+void ops_fill_measure(struct ops *ops)
+{
+    *ops = (struct ops){
+        .name = "measure",
+        .open = measure_open,
+        .close = measure_close,
+        .weight_pack = measure_weight_pack,
+        .weight_free = measure_weight_free,
+        .upload = measure_upload,
+        .download = measure_download,
+        .linear = measure_linear,
+        .matmul = measure_matmul,
+        .conv = measure_conv,
+        .conv_depthwise = measure_conv_depthwise,
+        .norm_group = measure_norm_group,
+        .norm_layer = measure_norm_layer,
+        .attention = measure_attention,
+        .softmax = measure_softmax,
+        .activate = measure_activate,
+        .geglu = measure_geglu,
+        .add = measure_add,
+        .affine = measure_affine,
+        .mix = measure_mix,
+        .convert = measure_convert,
+        .concat = measure_concat,
+        .resize_nearest = measure_resize_nearest,
+        .pool = measure_pool,
+        .embed_tokens = measure_embed_tokens,
+        .embed_time = measure_embed_time,
+    };
+}
+
+/* The table is a name and then nothing but functions, all pointers of one size. */
+void ops_assert_full(const struct ops *ops)
+{
+    enum { SLOTS = sizeof(struct ops) / sizeof(void (*)(void)) };
+
+    static_assert(sizeof(struct ops) == SLOTS * sizeof(void (*)(void)), "only pointers inside");
+    for (size_t i = 0; i < SLOTS; i++) {
+        void (*slot)(void);
+        memcpy(&slot, (const char *)ops + i * sizeof(slot), sizeof(slot));
+        assert(slot && "a slot of the op table is empty");
+    }
+}

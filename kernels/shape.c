@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/shape.h"
+
+#include <assert.h>
+
+static bool is_float(struct tensor t)
+{
+    return t.dtype != DTYPE_I32;
+}
+
+/* One row of `count` numbers, for every image alike. */
+static bool is_vector(struct tensor t, int64_t count)
+{
+    return t.dim[0] == 1 && t.dim[1] == 1 && t.dim[2] == 1 && t.dim[3] == count;
+}
+
+static void shape_epilogue(struct tensor y, const struct weight *w, const struct epilogue *e)
+{
+    assert(!w->b.data || is_vector(w->b, y.dim[3]));
+    if (!e)
+        return;
+    if (e->shift.data) {
+        assert(e->shift.dim[0] == y.dim[0] && e->shift.dim[3] == y.dim[3]);
+        assert(e->shift.dim[1] == 1 && e->shift.dim[2] == 1);
+    }
+    assert(!e->add.data || tensor_same_shape(e->add, y));
+}
+
+void shape_linear(struct tensor y, struct tensor x, const struct weight *w,
+                  const struct epilogue *e)
+{
+    assert(is_float(y) && is_float(x) && is_float(w->w));
+    assert(w->w.dim[0] == 1 && w->w.dim[1] == 1 && tensor_is_dense(w->w));
+    assert(y.dim[3] == w->w.dim[2] && x.dim[3] == w->w.dim[3]);
+    assert(y.dim[0] == x.dim[0] && tensor_rows(y) == tensor_rows(x));
+    shape_epilogue(y, w, e);
+}
+
+void shape_matmul(struct tensor y, struct tensor x, struct tensor w, bool transposed)
+{
+    assert(is_float(y) && is_float(x) && is_float(w));
+    for (int i = 0; i < 2; i++)
+        assert(y.dim[i] == x.dim[i] && y.dim[i] == w.dim[i]);
+    assert(y.dim[2] == x.dim[2]);
+    assert(y.dim[3] == w.dim[transposed ? 2 : 3]);
+    assert(x.dim[3] == w.dim[transposed ? 3 : 2]);
+}
+
+/* The one output size that a window of `kernel` cells allows. */
+static void shape_window(struct tensor y, struct tensor x, const int64_t kernel[2], int stride,
+                         const int pad[4])
+{
+    assert(stride >= 1 && pad[0] >= 0 && pad[1] >= 0 && pad[2] >= 0 && pad[3] >= 0);
+    assert(y.dim[0] == x.dim[0]);
+    assert(y.dim[1] == (x.dim[1] + pad[0] + pad[2] - kernel[0]) / stride + 1);
+    assert(y.dim[2] == (x.dim[2] + pad[1] + pad[3] - kernel[1]) / stride + 1);
+    assert(x.dim[1] + pad[0] + pad[2] >= kernel[0] && x.dim[2] + pad[1] + pad[3] >= kernel[1]);
+}
+
+void shape_conv(struct tensor y, struct tensor x, const struct weight *w, const struct epilogue *e)
+{
+    assert(is_float(y) && is_float(x) && is_float(w->w) && tensor_is_dense(w->w));
+    assert(tensor_is_dense(y) && tensor_is_dense(x));
+    assert(y.dim[3] == w->w.dim[0] && x.dim[3] == w->w.dim[1]);
+    shape_window(y, x, w->w.dim + 2, w->stride, w->pad);
+    shape_epilogue(y, w, e);
+}
+
+void shape_conv_depthwise(struct tensor y, struct tensor x, const struct weight *w,
+                          const struct epilogue *e)
+{
+    assert(is_float(y) && is_float(x) && is_float(w->w) && tensor_is_dense(w->w));
+    assert(tensor_is_dense(y) && tensor_is_dense(x));
+    assert(w->w.dim[1] == 1 && x.dim[3] == w->w.dim[0] && y.dim[3] == w->w.dim[0]);
+    shape_window(y, x, w->w.dim + 2, w->stride, w->pad);
+    shape_epilogue(y, w, e);
+}
+
+static void shape_norm(struct tensor y, struct tensor x, struct tensor gamma, struct tensor beta)
+{
+    assert(is_float(x) && is_float(y) && tensor_same_shape(y, x));
+    assert(tensor_is_dense(y) && tensor_is_dense(x));
+    assert(gamma.dtype == DTYPE_F32 && is_vector(gamma, x.dim[3]));
+    assert(beta.dtype == DTYPE_F32 && is_vector(beta, x.dim[3]));
+}
+
+void shape_norm_group(struct tensor y, struct tensor x, struct tensor gamma, struct tensor beta,
+                      int groups)
+{
+    shape_norm(y, x, gamma, beta);
+    assert(groups >= 1 && x.dim[3] % groups == 0);
+}
+
+void shape_norm_layer(struct tensor y, struct tensor x, struct tensor gamma, struct tensor beta)
+{
+    shape_norm(y, x, gamma, beta);
+}
+
+void shape_attention(struct tensor y, struct tensor q, struct tensor k, struct tensor v, int heads)
+{
+    assert(is_float(y) && is_float(q) && is_float(k) && is_float(v));
+    assert(tensor_same_shape(y, q) && tensor_same_shape(k, v));
+    assert(q.dim[0] == k.dim[0] && q.dim[1] == 1 && k.dim[1] == 1 && q.dim[3] == k.dim[3]);
+    assert(heads >= 1 && q.dim[3] % heads == 0);
+}
+
+void shape_pointwise(struct tensor y, struct tensor x)
+{
+    assert(is_float(y) && is_float(x) && tensor_same_shape(y, x));
+    assert(tensor_is_dense(y) && tensor_is_dense(x));
+}
+
+void shape_geglu(struct tensor y, struct tensor x)
+{
+    assert(is_float(y) && is_float(x) && tensor_is_dense(y) && tensor_is_dense(x));
+    assert(tensor_rows(y) == tensor_rows(x) && 2 * y.dim[3] == x.dim[3]);
+}
+
+void shape_convert(struct tensor y, struct tensor x)
+{
+    assert(tensor_same_shape(y, x));
+    assert(is_float(y) == is_float(x) && "whole numbers are not turned into fractions");
+}
+
+void shape_concat(struct tensor y, struct tensor x1, struct tensor x2)
+{
+    assert(is_float(y) && is_float(x1) && is_float(x2));
+    assert(tensor_is_dense(y) && tensor_is_dense(x1) && tensor_is_dense(x2));
+    for (int i = 0; i < 3; i++)
+        assert(y.dim[i] == x1.dim[i] && y.dim[i] == x2.dim[i]);
+    assert(y.dim[3] == x1.dim[3] + x2.dim[3]);
+}
+
+void shape_resize_nearest(struct tensor y, struct tensor x)
+{
+    assert(is_float(y) && is_float(x) && tensor_is_dense(y) && tensor_is_dense(x));
+    assert(y.dim[0] == x.dim[0] && y.dim[3] == x.dim[3]);
+}
+
+void shape_pool(struct tensor y, struct tensor x, int kernel, int stride, const int pad[4])
+{
+    assert(is_float(y) && is_float(x) && tensor_is_dense(y) && tensor_is_dense(x));
+    assert(kernel >= 0 && y.dim[0] == x.dim[0] && y.dim[3] == x.dim[3]);
+    if (kernel > 0)
+        shape_window(y, x, (const int64_t[2]){kernel, kernel}, stride, pad);
+    else
+        assert(y.dim[1] == 1 && y.dim[2] == 1);
+}
+
+void shape_embed_tokens(struct tensor y, struct tensor ids, struct tensor table,
+                        struct tensor position)
+{
+    assert(is_float(y) && is_float(table) && is_float(position) && ids.dtype == DTYPE_I32);
+    assert(tensor_is_dense(y) && tensor_is_dense(ids));
+    assert(tensor_is_dense(table) && tensor_is_dense(position));
+    assert(y.dim[0] == ids.dim[0] && y.dim[1] == 1 && y.dim[2] == ids.dim[3]);
+    assert(y.dim[3] == table.dim[3] && y.dim[3] == position.dim[3]);
+    assert(position.dim[2] >= y.dim[2]);
+}
+
+void shape_embed_time(struct tensor y)
+{
+    assert(is_float(y) && tensor_is_dense(y));
+    assert(y.dim[1] == 1 && y.dim[2] == 1 && y.dim[3] % 2 == 0);
+}
