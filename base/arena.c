@@ -36,9 +36,12 @@ void *arena_carve(struct arena *a, size_t n)
 
 void *arena_try(struct arena *a, size_t n)
 {
-    size_t bytes = round_up(n);
+    size_t bytes;
     char *p;
 
+    if (n > a->size - a->used) /* before rounding, which a stranger's number could overflow */
+        return NULL;
+    bytes = round_up(n);
     if (bytes > a->size - a->used)
         return NULL;
     p = a->base + a->used;
