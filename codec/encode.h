@@ -21,7 +21,9 @@ struct bytes {
     size_t count;
 };
 
-/* One text chunk of metadata: PNG tEXt/iTXt; WebP and JPEG have no such chunks and ignore it. */
+/* One text chunk of metadata: PNG tEXt/iTXt; WebP and JPEG have no such chunks and ignore it. The
+   key is 1 to 79 printable ASCII characters, without spaces at its ends or side by side; the value
+   is UTF-8. */
 struct text_chunk {
     const char *key, *value;
 };
@@ -34,7 +36,8 @@ struct encode_options {
 };
 
 /* PNG: zlib level 1 with the SUB filter (the fast point); WebP: method 2; JPEG: 4:2:0 below
-   quality 90, 4:4:4 from there. ST_FULL without memory. On failure *out is empty. */
+   quality 90, 4:4:4 from there. ST_FULL without memory, ST_INVALID for a chunk's key,
+   ST_UNSUPPORTED for a picture beyond the format's limits. On failure *out is empty. */
 MUST_USE enum status encode_image(struct bytes *out, const struct image *image,
                                   struct encode_options options);
 void bytes_close(struct bytes *b);
