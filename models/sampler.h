@@ -20,6 +20,8 @@
 
 #include "base/json.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -38,21 +40,34 @@ enum sampler {
 enum prediction { PREDICTION_EPSILON, PREDICTION_V, PREDICTION_SAMPLE };
 enum spacing { SPACING_LEADING, SPACING_TRAILING, SPACING_LINSPACE };
 
+/* Most training steps that a schedule may have. */
+#define SCHEDULE_STEPS_MAX 1000
+
+/* scheduler_config.json as one sampler reads it: what the file says where the sampler's class knows
+   the key, that class's own default where the file is silent. */
+struct schedule_view {
+    char unsupported[64]; /* the key that keeps this sampler from honouring the file, or "" */
+    enum prediction prediction;
+    enum spacing spacing;
+    int steps_offset;
+    bool set_alpha_to_one;                    /* DDIM, LCM */
+    bool karras;                              /* Euler, DPM++ 2M */
+    bool sigma_min_final;                     /* final_sigmas_type "sigma_min", not "zero" */
+    bool lower_order_final, euler_at_final;   /* DPM++ 2M, as the two below */
+    bool heun;                                /* solver_type "heun" instead of "midpoint" */
+    int solver_order;                         /* 1 or 2 */
+    double lambda_min_clipped;                /* -inf: nothing is clipped */
+    int original_steps;                       /* LCM: original_inference_steps */
+    double timestep_scaling;                  /* LCM */
+    float alphas_cumprod[SCHEDULE_STEPS_MAX]; /* rounded to float32 where diffusers rounds */
+};
+
 /* What scheduler_config.json says, whichever class wrote it. */
 struct schedule {
     enum sampler sampler; /* the model's own: what its scheduler class is */
-    enum prediction prediction;
-    enum spacing spacing;
-    int train_steps; /* 1000 */
-    int steps_offset;
-    bool set_alpha_to_one;       /* DDIM, LCM */
-    bool karras;                 /* Euler, DPM++ 2M */
-    bool zero_snr;               /* rescale_betas_zero_snr */
-    bool sigma_min_final;        /* final_sigmas_type "sigma_min" instead of "zero" */
-    bool lower_order_final;      /* DPM++ 2M */
-    int original_steps;          /* LCM: original_inference_steps */
-    double timestep_scaling;     /* LCM */
-    double alphas_cumprod[1000]; /* after zero_snr */
+    bool stand_in;        /* the class is not one of ours (PNDM): `sampler` takes its place */
+    int train_steps;      /* 1000 */
+    struct schedule_view view[SAMPLER_COUNT];
 };
 
 struct sampler_step {
@@ -69,12 +84,19 @@ struct sampler_plan {
 };
 
 /* Read a scheduler's configuration. What limner cannot honour (thresholding, clip_sample,
-   another solver order, unknown classes or beta schedules) is ST_UNSUPPORTED and names the key. */
+   another solver order, unknown classes or beta schedules) is ST_UNSUPPORTED and names the key.
+   PNDMScheduler, the class of most SD 1.5 folders, needs four outputs back, which a plan has not:
+   DPM++ 2M stands in for it, the second-order solver of the same equation. */
 MUST_USE enum status schedule_read(struct schedule *out, const struct json *config,
                                    struct why *why);
 
+/* The same from a file. diffusers writes the infinite lambda_min_clipped as -Infinity, which is not
+   JSON: it is read as if the key were absent. */
+MUST_USE enum status schedule_load(struct schedule *out, const char *path, struct why *why);
+
 /* Plan `steps` steps (1..SAMPLER_STEPS_MAX, at most train_steps). Another sampler than the model's
-   own takes diffusers' `from_config` view of the same file. ST_INVALID says the range. */
+   own takes diffusers' `from_config` view of the same file. ST_INVALID says the range,
+   ST_UNSUPPORTED what in the file this sampler cannot honour. */
 MUST_USE enum status sampler_make_plan(struct sampler_plan *out, enum sampler sampler,
                                        const struct schedule *schedule, int steps, struct why *why);
 

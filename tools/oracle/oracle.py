@@ -180,34 +180,37 @@ def to_hwc(x):
     return x[0].permute(1, 2, 0).contiguous()
 
 
+def noisy_modules():
+    from diffusers.schedulers import (
+        scheduling_dpmsolver_multistep,
+        scheduling_euler_ancestral_discrete,
+        scheduling_euler_discrete,
+        scheduling_lcm,
+    )
+
+    return [
+        scheduling_dpmsolver_multistep,
+        scheduling_euler_ancestral_discrete,
+        scheduling_euler_discrete,
+        scheduling_lcm,
+    ]
+
+
 class FixedNoise:
-    """Schedulers draw their noise through randn_tensor: hand out ours instead."""
+    """Schedulers draw their noise through randn_tensor: hand out ours instead, in order."""
 
     def __init__(self, noises):
-        self.noises = [to_nchw(n) for n in noises]
+        self.noises = noises
 
     def __enter__(self):
-        from diffusers.schedulers import (
-            scheduling_dpmsolver_multistep,
-            scheduling_euler_ancestral_discrete,
-            scheduling_euler_discrete,
-            scheduling_lcm,
-        )
-
-        self.modules = [
-            scheduling_dpmsolver_multistep,
-            scheduling_euler_ancestral_discrete,
-            scheduling_euler_discrete,
-            scheduling_lcm,
-        ]
-        self.saved = [m.randn_tensor for m in self.modules]
+        self.saved = [m.randn_tensor for m in noisy_modules()]
         left = iter(self.noises)
-        for m in self.modules:
-            m.randn_tensor = lambda shape, **_: next(left)
+        for m in noisy_modules():
+            m.randn_tensor = lambda shape, **_: next(left).reshape(shape)
         return self
 
     def __exit__(self, *_):
-        for m, f in zip(self.modules, self.saved):
+        for m, f in zip(noisy_modules(), self.saved):
             m.randn_tensor = f
 
 

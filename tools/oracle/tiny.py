@@ -325,7 +325,7 @@ def denoise(p, spec, out):
     fresh = [oracle.normal(shape, picture["seed"], 1 + i) for i in range(picture["steps"])]
     out["noise"] = noise
     x = noise * float(scheduler.init_noise_sigma)
-    with oracle.FixedNoise(fresh):
+    with oracle.FixedNoise([oracle.to_nchw(n) for n in fresh]):
         for i, t in enumerate(scheduler.timesteps):
             scaled = oracle.to_hwc(scheduler.scale_model_input(oracle.to_nchw(x), t))
             output = p.output(scaled, t, out["context"], picture["guidance"])
