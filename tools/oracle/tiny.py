@@ -159,7 +159,7 @@ PIPELINES = {
             "timestep_spacing": "trailing",
             "steps_offset": 1,
         },
-        picture=dict(h=12, w=8, steps=4, guidance=4.5, prompt="Grüne Bäume \U0001f98a with 東京 in the mountain",
+        picture=dict(h=16, w=18, steps=4, guidance=4.5, prompt="Grüne Bäume \U0001f98a with 東京 in the mountain",
                      negative="blurry, red", seed=12345678901),
     ),
     # AutoencoderTiny, one resnet per block, channel counts that fill no vector, two transformer
@@ -340,6 +340,18 @@ def readable(folder):
             os.chmod(os.path.join(base, name), 0o644)
 
 
+def sort_metadata(path):
+    """safetensors writes metadata in the order of a hash table: the same file every time, please."""
+    with open(path, "r+b") as f:
+        length = int.from_bytes(f.read(8), "little")
+        header = json.loads(f.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+        assert len(text) == length
+        f.seek(8)
+        f.write(text)
+
+
 def write_golden(folder, spec):
     p = oracle.Pipeline(folder)
     picture = spec["picture"]
@@ -362,7 +374,9 @@ def write_golden(folder, spec):
     for name, value in out.items():
         spread = value.float().std().item() if value.numel() else 0
         print(f"  {name:12} {str(tuple(value.shape)):16} std {spread:.3f} max {value.abs().max().item():.3f}")
-    save_file({k: v.contiguous() for k, v in out.items()}, os.path.join(folder, "golden.safetensors"), metadata)
+    path = os.path.join(folder, "golden.safetensors")
+    save_file({k: v.contiguous() for k, v in out.items()}, path, metadata)
+    sort_metadata(path)
 
 
 def main():
