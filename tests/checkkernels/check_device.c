@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a filling owns: its device, its form of a weight, numbers on their way. */
+#include "tests/checkkernels/draw.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A linear layer on device d from packing to freeing. */
+static void once(struct check *c, struct device *d, struct twin *y, struct twin *x)
+{
+    struct weight weight = *check_weight(c);
+    struct why why = {""};
+
+    weight.packed = NULL;
+    if (d->ops.weight_pack(d, &weight, &why)) {
+        report_failure(c, "weight_pack says: %s", why.text);
+        return;
+    }
+    d->ops.linear(d, y->t, x->t, &weight, NULL);
+    d->ops.weight_free(d, &weight);
+}
+
+static struct twin *draw_linear(struct check *c, struct twin **x)
+{
+    int64_t b = draw_size(c, 1, 4), m = draw_size(c, 1, 33), k = draw_size(c, 1, 129);
+    int64_t n = draw_size(c, 1, 129);
+    struct twin *w, *y;
+
+    *x = draw_input(c, (struct ask){.name = "x", .dim = {b, 1, m, k}});
+    w = draw_shared(c, (struct ask){.name = "w",
+                                    .dim = {1, 1, n, k},
+                                    .dtype = draw_dtype(c),
+                                    .scale = 1 / sqrtf((float)k)});
+    y = draw_output(c, (struct ask){.name = "y", .dim = {b, 1, m, n}});
+    check_weight_is(c, w, draw_absent(c, "bias"), 1, NULL);
+    return y;
+}
+
+/* A second device beside the first, from open to close, for every run. */
+void check_open(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        struct twin *x, *y = draw_linear(c, &x);
+
+        while (check_next_run(c)) {
+            struct device second = *c->device;
+            struct why why = {""};
+            second.backend = NULL;
+            if (second.ops.open(&second, &why)) {
+                report_failure(c, "open says: %s", why.text);
+                continue;
+            }
+            once(c, &second, y, x);
+            second.ops.close(&second);
+        }
+    }
+}
+
+void check_weight_pack(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        struct twin *x, *y = draw_linear(c, &x);
+
+        while (check_next_run(c))
+            once(c, c->device, y, x);
+    }
+}
+
+static struct ask draw_dense(struct check *c, const char *name)
+{
+    int64_t b = draw_size(c, 1, 4), h = draw_size(c, 1, 9), w = draw_size(c, 1, 33);
+
+    return (struct ask){name, {b, h, w, draw_size(c, 1, 129)}, draw_dtype(c), 0, false, false};
+}
+
+/* One side of a transfer lies on the host; on a CPU both do. */
+void check_upload(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        struct ask ask = draw_dense(c, "host");
+        struct twin *host = draw_input(c, ask), *y;
+
+        ask.name = "y";
+        y = draw_output(c, ask);
+        while (check_next_run(c))
+            c->device->ops.upload(c->device, y->t, host->t.data);
+    }
+}
+
+void check_download(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        struct ask ask = draw_dense(c, "x");
+        struct twin *x = draw_input(c, ask), *host;
+
+        ask.name = "host";
+        host = draw_output(c, ask);
+        while (check_next_run(c))
+            c->device->ops.download(c->device, host->t.data, x->t);
+    }
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rounding ops: each number of y comes from one number, or one of each input. */
+#include "tests/checkkernels/draw.h"
+
+#include <string.h>
+
+/* Pictures and tokens as the models have them, [B, H, W, C]. */
+static const int64_t shapes[][4] = {{2, 64, 64, 320}, {2, 8, 8, 1280}, {1, 128, 128, 48},
+                                    {2, 1, 77, 3072}, {1, 64, 64, 4},  {2, 1, 1, 1280}};
+
+/* rows are tokens; channels are those of y */
+static const int64_t gates[][3] = {
+    {2, 4096, 1280}, {2, 1024, 2560}, {2, 256, 5120}, {2, 64, 512}, {2, 16, 768}};
+
+/* batch, height, width, channels of x1 and x2 */
+static const int64_t skips[][5] = {{2, 64, 64, 320, 320},
+                                   {2, 64, 64, 640, 320},
+                                   {2, 32, 32, 1280, 640},
+                                   {2, 8, 8, 1280, 1280},
+                                   {2, 16, 16, 128, 64}};
+
+static struct ask draw_shape(struct check *c, const char *name)
+{
+    struct ask ask = {.name = name,
+                      .dim = {draw_size(c, 1, 5), draw_size(c, 1, 17), draw_size(c, 1, 17),
+                              draw_size(c, 1, 300)}};
+
+    if (c->listed >= 0)
+        memcpy(ask.dim, shapes[c->listed], sizeof(ask.dim));
+    return ask;
+}
+
+void check_activate(struct check *c)
+{
+    while (check_next_case(c, COUNT(shapes))) {
+        struct ask ask = draw_shape(c, "x");
+        enum act act = c->listed < 0 ? draw_act(c) : c->listed % 2 ? ACT_GELU_QUICK : ACT_SILU;
+        struct twin *x, *y;
+
+        ask.scale = draw_chance(c, 50) ? 1 : 8; /* far out, where the curves are flat */
+        x = draw_input(c, ask);
+        y = draw_output_or_over(c, "y", x);
+        check_note(c, "act %d", (int)act);
+        while (check_next_run(c))
+            c->device->ops.activate(c->device, y->t, x->t, act);
+    }
+}
+
+void check_geglu(struct check *c)
+{
+    while (check_next_case(c, COUNT(gates))) {
+        int64_t b = draw_size(c, 1, 5), rows = draw_size(c, 1, 65), cols = draw_size(c, 1, 400);
+        struct twin *x, *y;
+
+        if (c->listed >= 0) {
+            b = gates[c->listed][0];
+            rows = gates[c->listed][1];
+            cols = gates[c->listed][2];
+        }
+        x = draw_input(c, (struct ask){.name = "x", .dim = {b, 1, rows, 2 * cols}});
+        y = draw_output(c, (struct ask){.name = "y", .dim = {b, 1, rows, cols}});
+        while (check_next_run(c))
+            c->device->ops.geglu(c->device, y->t, x->t);
+    }
+}
+
+void check_add(struct check *c)
+{
+    while (check_next_case(c, COUNT(shapes))) {
+        struct ask ask = draw_shape(c, "x");
+        struct twin *x = draw_input(c, ask), *z, *y;
+
+        ask.name = "z";
+        z = draw_input(c, ask);
+        y = draw_output_or_over(c, "y", draw_chance(c, 50) ? x : z);
+        while (check_next_run(c))
+            c->device->ops.add(c->device, y->t, x->t, z->t);
+    }
+}
+
+void check_affine(struct check *c)
+{
+    while (check_next_case(c, COUNT(shapes))) {
+        struct twin *x = draw_input(c, draw_shape(c, "x"));
+        struct twin *y = draw_output_or_over(c, "y", x);
+        float scale = (float)draw_normal(c), shift = (float)draw_normal(c);
+
+        check_note(c, "scale %g, shift %g", (double)scale, (double)shift);
+        while (check_next_run(c))
+            c->device->ops.affine(c->device, y->t, x->t, scale, shift);
+    }
+}
+
+/* Coefficients for at most five images; a zero coefficient's term may be absent. */
+static void draw_coefficients(struct check *c, float coef[5][4], const struct tensor *x)
+{
+    for (int b = 0; b < 5; b++)
+        for (int i = 0; i < 4; i++)
+            coef[b][i] = x[i].data && draw_chance(c, 80) ? (float)draw_normal(c) : 0;
+}
+
+void check_mix(struct check *c)
+{
+    while (check_next_case(c, COUNT(shapes))) {
+        struct twin *x[4], *y = NULL;
+        struct ask ask = draw_shape(c, "x");
+        struct tensor all[4];
+        int terms = 1 + draw_below(c, 4);
+        float coef[5][4];
+
+        for (int i = 0; i < 4; i++) {
+            x[i] = i < terms ? draw_input(c, ask) : draw_absent(c, "x");
+            all[i] = x[i]->t;
+        }
+        draw_coefficients(c, coef, all);
+        y = draw_output_or_over(c, "y", x[draw_below(c, terms)]);
+        while (check_next_run(c)) {
+            struct tensor now[4] = {x[0]->t, x[1]->t, x[2]->t, x[3]->t};
+            c->device->ops.mix(c->device, y->t, now, (const float(*)[4])coef + c->image);
+        }
+    }
+}
+
+void check_convert(struct check *c)
+{
+    while (check_next_case(c, COUNT(shapes))) {
+        struct ask ask = draw_shape(c, "x");
+        struct twin *x, *y;
+
+        ask.strided = true;
+        ask.dtype = draw_dtype(c);
+        x = draw_input(c, ask);
+        ask.name = "y";
+        ask.dtype = draw_dtype(c);
+        y = draw_output(c, ask);
+        while (check_next_run(c))
+            c->device->ops.convert(c->device, y->t, x->t);
+    }
+}
+
+void check_concat(struct check *c)
+{
+    while (check_next_case(c, COUNT(skips))) {
+        int64_t drawn[5] = {draw_size(c, 1, 5), draw_size(c, 1, 17), draw_size(c, 1, 17),
+                            draw_size(c, 1, 130), draw_size(c, 1, 130)};
+        const int64_t *s = c->listed < 0 ? drawn : skips[c->listed];
+        struct ask ask = {.name = "x1", .dim = {s[0], s[1], s[2], s[3]}};
+        struct twin *x1 = draw_input(c, ask), *x2, *y;
+
+        ask.name = "x2";
+        ask.dim[3] = s[4];
+        x2 = draw_input(c, ask);
+        ask.name = "y";
+        ask.dim[3] = s[3] + s[4];
+        y = draw_output(c, ask);
+        while (check_next_run(c))
+            c->device->ops.concat(c->device, y->t, x1->t, x2->t);
+    }
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How close is close enough: one row per op and arithmetic. Reductions are held by NMSE and by
+   their worst element, in units of the root mean square; rounding ops by units in the last place.
+   `floor` is the size below which errors are no longer relative: denormals, and functions that
+   cross zero. A bound may be loosened only by a commit that explains the arithmetic. */
+#include "kernels/half.h"
+#include "tests/checkkernels/check.h"
+
+#include <math.h>
+#include <string.h>
+
+struct bound {
+    const char *op, *row;
+    double nmse, worst; /* of a reduction; 0 if it is not one */
+    double ulp;
+    double floor;
+};
+
+static const struct bound bounds[] = {
+    /* op, row, nmse, worst, ulp, floor */
+    {"open", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"open", "mixed", 1e-4, 5e-2, 0, 1e-30},
+    {"weight_pack", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"weight_pack", "mixed", 1e-4, 5e-2, 0, 1e-30},
+    {"upload", "f32", 0, 0, 0, 0},
+    {"download", "f32", 0, 0, 0, 0},
+    {"linear", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"linear", "mixed", 1e-4, 5e-2, 0, 1e-30},
+    {"matmul", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"conv", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"conv", "winograd", 1e-9, 1e-3, 0, 1e-37},
+    {"conv", "mixed", 1e-4, 5e-2, 0, 1e-30},
+    {"conv_depthwise", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"conv_depthwise", "mixed", 1e-4, 5e-2, 0, 1e-30},
+    {"norm_group", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"norm_layer", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"attention", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"softmax", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"activate", "f32", 0, 0, 8, 1},
+    {"geglu", "f32", 1e-10, 1e-4, 0, 1e-37},
+    {"add", "f32", 0, 0, 0, 0},
+    {"affine", "f32", 1e-13, 1e-5, 0, 1e-37},
+    {"mix", "f32", 0, 0, 0, 0},
+    {"convert", "f32", 0, 0, 0, 0},
+    {"concat", "f32", 0, 0, 0, 0},
+    {"resize_nearest", "f32", 0, 0, 0, 0},
+    {"pool", "f32", 1e-13, 1e-5, 0, 1e-37},
+    {"embed_tokens", "f32", 0, 0, 0, 0},
+    {"embed_time", "f32", 0, 0, 1, 1},
+};
+
+/* The arithmetic inside a slot on rung r. */
+const char *close_row(const struct check *c, int r)
+{
+    const struct rung *rung = &c->rungs[r];
+
+    if (c->slot->weighs && rung->precision == PRECISION_MIXED)
+        return "mixed";
+    if (c->slot->winograd && (rung->mask & CAP_WINOGRAD))
+        return "winograd";
+    return "f32";
+}
+
+static const struct bound *bound_of(const char *op, const char *row)
+{
+    for (int i = 0; i < COUNT(bounds); i++)
+        if (!strcmp(bounds[i].op, op) && !strcmp(bounds[i].row, row))
+            return &bounds[i];
+    return NULL;
+}
+
+static double number_at(const char *at, enum dtype dtype)
+{
+    uint16_t half;
+    int32_t whole;
+    float f32;
+
+    if (dtype == DTYPE_F32) {
+        memcpy(&f32, at, sizeof(f32));
+        return (double)f32;
+    }
+    if (dtype == DTYPE_I32) {
+        memcpy(&whole, at, sizeof(whole));
+        return whole;
+    }
+    memcpy(&half, at, sizeof(half));
+    return (double)(dtype == DTYPE_F16 ? half_to_float(half) : bf16_to_float(half));
+}
+
+/* The distance between neighbours of this size in a type. */
+static double last_place(double size, enum dtype dtype)
+{
+    static const int digits[] = {24, 11, 8, 32}, least[] = {-149, -24, -133, 0};
+    int exponent;
+
+    frexp(size, &exponent);
+    exponent -= digits[dtype];
+    return ldexp(1, exponent > least[dtype] ? exponent : least[dtype]);
+}
+
+/* Sums on the way through a tensor. */
+struct sums {
+    double error, size, worst;
+    int64_t count, worst_row, worst_column;
+    double mine, answer; /* at the worst */
+};
+
+static void worst_is(struct sums *s, const int64_t at[2], double mine, double answer, double off)
+{
+    s->worst = off;
+    s->worst_row = at[0];
+    s->worst_column = at[1];
+    s->mine = mine;
+    s->answer = answer;
+}
+
+static void compare(struct sums *s, struct gap *gap, const struct bound *b, enum dtype dtype,
+                    const int64_t at[2], const double pair[2])
+{
+    double mine = pair[0], answer = pair[1], off = fabs(mine - answer), ulp;
+
+    if (!isfinite(answer) || !isfinite(mine)) {
+        bool same = (isnan(mine) && isnan(answer)) || mine == answer;
+        if (!same && s->worst < INFINITY)
+            worst_is(s, at, mine, answer, INFINITY);
+        gap->ulp = same ? gap->ulp : INFINITY;
+        return;
+    }
+    s->error += off * off;
+    s->size += answer * answer;
+    s->count++;
+    ulp = off == 0 ? 0 : off / last_place(fmax(fabs(answer), b->floor), dtype);
+    gap->ulp = fmax(gap->ulp, ulp);
+    if (off > s->worst)
+        worst_is(s, at, mine, answer, off);
+}
+
+static bool within(const struct bound *b, const struct gap *gap)
+{
+    if (b->nmse > 0)
+        return gap->nmse <= b->nmse && gap->worst <= b->worst;
+    return gap->ulp <= b->ulp;
+}
+
+static void say(struct gap *gap, const struct bound *b, const struct twin *y, const struct sums *s)
+{
+    int64_t image_rows = y->t.dim[1] * y->t.dim[2];
+    char bound[64];
+
+    if (b->nmse > 0)
+        snprintf(bound, sizeof(bound), "nmse %.1e of %.1e, worst %.1e of %.1e", gap->nmse, b->nmse,
+                 gap->worst, b->worst);
+    else
+        snprintf(bound, sizeof(bound), "%.1f ulp of %g", gap->ulp, b->ulp);
+    snprintf(gap->where, sizeof(gap->where),
+             "%s; %s[image %lld, row %lld, column %lld] is %.9g, should be %.9g", bound, y->name,
+             (long long)(s->worst_row / image_rows), (long long)(s->worst_row % image_rows),
+             (long long)s->worst_column, s->mine, s->answer);
+}
+
+bool close_judge(const struct check *c, const struct twin *y, struct gap *gap)
+{
+    const struct bound *b = bound_of(c->slot->name, close_row(c, c->rung));
+    ptrdiff_t answer = y->answer - y->bytes;
+    struct sums s = {0};
+    double rms;
+
+    memset(gap, 0, sizeof(*gap));
+    if (!b) {
+        snprintf(gap->where, sizeof(gap->where), "close.c has no bound for %s %s", c->slot->name,
+                 close_row(c, c->rung));
+        return false;
+    }
+    for (int64_t row = 0; row < tensor_rows(y->t); row++) {
+        const char *at = tensor_row(y->t, row);
+        for (int64_t i = 0; i < y->t.dim[3]; i++, at += dtype_bytes(y->t.dtype)) {
+            double pair[2] = {number_at(at, y->t.dtype), number_at(at + answer, y->t.dtype)};
+            compare(&s, gap, b, y->t.dtype, (const int64_t[2]){row, i}, pair);
+        }
+    }
+    rms = sqrt(s.size / (double)(s.count ? s.count : 1));
+    rms = fmax(rms, fmax(b->floor, 1e-300));
+    gap->nmse = s.worst < INFINITY ? s.error / ((double)s.count * rms * rms + 1e-300) : INFINITY;
+    gap->worst = s.worst / rms;
+    say(gap, b, y, &s);
+    return within(b, gap);
+}

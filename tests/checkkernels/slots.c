@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who checks what. main.c walks struct ops and fails for a slot that nobody here claims. */
+#include "tests/checkkernels/check.h"
+
+#define SLOT(name) #name, offsetof(struct ops, name)
+
+const struct slot slots[] = {
+    {SLOT(open), check_open, true, false},
+    {SLOT(close), check_open, true, false},
+    {SLOT(weight_pack), check_weight_pack, true, false},
+    {SLOT(weight_free), check_weight_pack, true, false},
+    {SLOT(upload), check_upload, false, false},
+    {SLOT(download), check_download, false, false},
+    {SLOT(linear), check_linear, true, false},
+    {SLOT(matmul), check_matmul, false, false},
+    {SLOT(conv), check_conv, true, true},
+    {SLOT(conv_depthwise), check_conv_depthwise, true, false},
+    {SLOT(norm_group), check_norm_group, false, false},
+    {SLOT(norm_layer), check_norm_layer, false, false},
+    {SLOT(attention), check_attention, false, false},
+    {SLOT(softmax), check_softmax, false, false},
+    {SLOT(activate), check_activate, false, false},
+    {SLOT(geglu), check_geglu, false, false},
+    {SLOT(add), check_add, false, false},
+    {SLOT(affine), check_affine, false, false},
+    {SLOT(mix), check_mix, false, false},
+    {SLOT(convert), check_convert, false, false},
+    {SLOT(concat), check_concat, false, false},
+    {SLOT(resize_nearest), check_resize_nearest, false, false},
+    {SLOT(pool), check_pool, false, false},
+    {SLOT(embed_tokens), check_embed_tokens, false, false},
+    {SLOT(embed_time), check_embed_time, false, false},
+};
+
+const int slot_count = COUNT(slots);
