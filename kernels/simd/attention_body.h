@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * attention_body.h - softmax(scale q k^T) v without the T x S matrix, for any vector header.
+ *
+ * Everything is kept transposed: queries lie across the lanes, so that the largest score, the sum
+ * and the rescaling are plain vertical arithmetic and nothing is ever summed across a vector. One
+ * task is one head of one image and a chunk of a few tiles of queries; a tile is up to three
+ * vectors wide. The task walks over the keys in blocks, and for each block and tile:
+ *
+ *     score    p[key][query]  = sum over d of k[key][d] * q[d][query]
+ *     soften   p = 2^(p - top), with the running top and sum of the online softmax
+ *     weigh    o[d][query]    = o * fix + sum over keys of v[key][d] * p[key][query]
+ *
+ * Both products are outer products in registers, VF_ROWS x 3 sums against one broadcast, so no
+ * head size is padded. q carries scale * log2 e, hence powers of two. Scores of a block and the
+ * tile's q lie in the L1 cache; k and v of a block serve all tiles of the chunk.
+ *
+ * FLOPs: 4 T S d per head. Bytes from beyond L2: about 8 S d per chunk of queries.
+ *
+ * The including file says what a cell is, the 32 bits that a product is made of: one float, or two
+ * bf16 numbers that are neighbours along the summed dimension. It defines before the include
+ *
+ *     CELL                      numbers in a cell, 1 or 2
+ *     cell_dot(sum, a, b)       sum + a * b, over the numbers of each cell
+ *     cell_exp2(x)              2^x for x <= 0, as exact as the cells deserve
+ *     cell_queries(...)         q of a tile, float rows in place, to rows of cells
+ *     cell_weights(...)         p of a block, float rows in place, to rows of cells
+ *     cell_keys(...)            a block of k as rows of cells, one row per key
+ *     cell_values(...)          a block of v as rows of cells, one row per CELL keys
+ */
+#ifndef KERNELS_SIMD_ATTENTION_BODY_H
+#define KERNELS_SIMD_ATTENTION_BODY_H
+
+#include "kernels/shape.h"
+#include "kernels/simd/simd.h"
+
+#include <string.h>
+
+enum {
+    ATTENTION_SCRATCH = 64 * 1024, /* floats on a thread's stack: a quarter of L2 */
+    ATTENTION_TILES = 8,           /* most tiles of a chunk */
+    ATTENTION_KEYS = 128,          /* most keys of a block */
+};
+
+#define ATTENTION_LOW (-1e30f) /* below every score, and no infinity to subtract from itself */
+
+/* One call, as all its tasks see it. */
+struct attention {
+    struct tensor y, q, k, v;
+    int heads;
+    float scale;
+    bool causal;
+    int64_t width;  /* of a head */
+    int64_t tiles;  /* of a chunk */
+    int64_t across; /* vectors of a tile, 1 to 3 */
+    int64_t keys;   /* of a block */
+    int64_t chunks; /* of an image's queries */
+};
+
+/* Up to three vectors of queries on their way. All rows are across * VF_LANES long. */
+struct tile {
+    int64_t first; /* query */
+    int64_t count; /* of queries, the last lanes may be idle */
+    float *q;      /* [width / CELL] rows of cells */
+    float *o;      /* [width] rows */
+    float *top;    /* one row: the largest score so far */
+    float *sum;    /* one row: of 2^(score - top) */
+};
+
+/* Scratch memory of one task. */
+struct bench {
+    struct tile tile[ATTENTION_TILES];
+    float *p;     /* [keys] rows */
+    float *k, *v; /* packed cells of a block, unused when a cell is a float */
+};
+
+/* rows x across sums in registers: p[i] = k[i] . q. Rows past `count` repeat the last one. */
+static inline __attribute__((always_inline)) void attention_score_rows(float *p, const float *q,
+                                                                       struct cells k,
+                                                                       int64_t count, int64_t depth,
+                                                                       const int across)
+{
+    const float *row[VF_ROWS];
+    vf sum[VF_ROWS][3];
+
+    for (int i = 0; i < VF_ROWS; i++) {
+        row[i] = k.cell + simd_min(i, count - 1) * k.stride;
+        for (int j = 0; j < across; j++)
+            sum[i][j] = vf_set(0);
+    }
+    for (int64_t d = 0; d < depth; d++, q += across * VF_LANES) {
+        vf lane[3];
+        for (int j = 0; j < across; j++)
+            lane[j] = vf_load(q + j * VF_LANES);
+#pragma GCC unroll 8
+        for (int i = 0; i < VF_ROWS; i++) {
+            vf key = vf_set(row[i][d]);
+            for (int j = 0; j < across; j++)
+                sum[i][j] = cell_dot(sum[i][j], key, lane[j]);
+        }
+    }
+    for (int i = 0; i < VF_ROWS; i++)
+        for (int j = 0; j < across; j++)
+            vf_store(p + (i * across + j) * VF_LANES, sum[i][j]);
+}
+
+/* Keys that a query may not see yet get a score that weighs nothing. `first` is the distance from
+   the tile's first query to the block's first key. */
+static inline __attribute__((always_inline)) void attention_hide(float *p, int64_t first,
+                                                                 int64_t count, const int across)
+{
+    for (int64_t i = 0; i < count; i++)
+        for (int j = 0; j < across; j++) {
+            float *at = p + (i * across + j) * VF_LANES;
+            vf key = vf_set((float)(first + i - j * VF_LANES));
+            vf_store(at, vf_pick(vf_less(vf_index(), key), vf_set(ATTENTION_LOW), vf_load(at)));
+        }
+}
+
+/* p = 2^(p - top); fix is what the sums before this block must be multiplied by. */
+static inline __attribute__((always_inline)) void
+attention_soften(struct tile *t, float *p, int64_t count, vf fix[3], const int across)
+{
+    vf top[3], sum[3];
+
+    for (int j = 0; j < across; j++)
+        top[j] = vf_load(t->top + j * VF_LANES);
+    for (int64_t i = 0; i < count; i++)
+        for (int j = 0; j < across; j++)
+            top[j] = vf_max(top[j], vf_load(p + (i * across + j) * VF_LANES));
+    for (int j = 0; j < across; j++) {
+        fix[j] = cell_exp2(vf_load(t->top + j * VF_LANES) - top[j]);
+        sum[j] = vf_load(t->sum + j * VF_LANES) * fix[j];
+        vf_store(t->top + j * VF_LANES, top[j]);
+    }
+    for (int64_t i = 0; i < count; i++)
+        for (int j = 0; j < across; j++) {
+            float *at = p + (i * across + j) * VF_LANES;
+            vf weight = cell_exp2(vf_load(at) - top[j]);
+            sum[j] = sum[j] + weight;
+            vf_store(at, weight);
+        }
+    for (int j = 0; j < across; j++)
+        vf_store(t->sum + j * VF_LANES, sum[j]);
+}
+
+/* rows x across sums in registers: o = o * fix + v^T p over `count` rows of cells. */
+static inline __attribute__((always_inline)) void
+attention_weigh_rows(float *o, const float *p, struct cells v, int64_t count, const vf fix[3],
+                     const int rows, const int across)
+{
+    vf sum[VF_ROWS][3];
+
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < across; j++)
+            sum[i][j] = vf_load(o + (i * across + j) * VF_LANES) * fix[j];
+    for (int64_t key = 0; key < count; key++, p += across * VF_LANES, v.cell += v.stride) {
+        vf lane[3];
+        for (int j = 0; j < across; j++)
+            lane[j] = vf_load(p + j * VF_LANES);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) {
+            vf value = vf_set(v.cell[i]);
+            for (int j = 0; j < across; j++)
+                sum[i][j] = cell_dot(sum[i][j], value, lane[j]);
+        }
+    }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < across; j++)
+            vf_store(o + (i * across + j) * VF_LANES, sum[i][j]);
+}
+
+/* One block of `count` keys, the first of them at `from`, for one tile. */
+static inline __attribute__((always_inline)) void
+attention_block(const struct attention *a, struct tile *t, float *p, struct cells k, struct cells v,
+                int64_t from, int64_t count, const int across)
+{
+    const int64_t pitch = across * VF_LANES;
+    int64_t depth = (a->width + CELL - 1) / CELL, d = 0;
+    vf fix[3];
+
+    for (int64_t i = 0; i < count; i += VF_ROWS) {
+        struct cells rest = {k.cell + i * k.stride, k.stride};
+        attention_score_rows(p + i * pitch, t->q, rest, count - i, depth, across);
+    }
+    if (a->causal && from + count - 1 > t->first)
+        attention_hide(p, from - t->first, count, across);
+    attention_soften(t, p, count, fix, across);
+    cell_weights(p, count, pitch);
+    count = (count + CELL - 1) / CELL;
+    for (; d + VF_ROWS <= a->width; d += VF_ROWS) {
+        struct cells rest = {v.cell + d, v.stride};
+        attention_weigh_rows(t->o + d * pitch, p, rest, count, fix, VF_ROWS, across);
+    }
+    for (; d < a->width; d++) {
+        struct cells rest = {v.cell + d, v.stride};
+        attention_weigh_rows(t->o + d * pitch, p, rest, count, fix, 1, across);
+    }
+}
+
+/* dst[c][r] = src[r][c]. */
+static void attention_turn(float *dst, int64_t dst_stride, const float *src, int64_t src_stride,
+                           int64_t rows, int64_t columns)
+{
+    int64_t r = 0;
+
+    for (; r + 4 <= rows; r += 4, src += 4 * src_stride) {
+        int64_t c = 0;
+        for (; c + 4 <= columns; c += 4) {
+            __m128 a0 = _mm_loadu_ps(src + c), a1 = _mm_loadu_ps(src + src_stride + c);
+            __m128 a2 = _mm_loadu_ps(src + 2 * src_stride + c);
+            __m128 a3 = _mm_loadu_ps(src + 3 * src_stride + c);
+            _MM_TRANSPOSE4_PS(a0, a1, a2, a3);
+            _mm_storeu_ps(dst + c * dst_stride + r, a0);
+            _mm_storeu_ps(dst + (c + 1) * dst_stride + r, a1);
+            _mm_storeu_ps(dst + (c + 2) * dst_stride + r, a2);
+            _mm_storeu_ps(dst + (c + 3) * dst_stride + r, a3);
+        }
+        for (; c < columns; c++)
+            for (int64_t i = 0; i < 4; i++)
+                dst[c * dst_stride + r + i] = src[i * src_stride + c];
+    }
+    for (; r < rows; r++, src += src_stride)
+        for (int64_t c = 0; c < columns; c++)
+            dst[c * dst_stride + r] = src[c];
+}
+
+static int64_t attention_pitch(const struct tile *t)
+{
+    return (t->count + VF_LANES - 1) / VF_LANES * VF_LANES;
+}
+
+/* Queries of one head into a tile, times what the scores are scaled by; idle lanes are zero. */
+static void attention_begin(const struct attention *a, struct tile *t, const float *q)
+{
+    int64_t pitch = attention_pitch(t);
+    vf scale = vf_set(a->scale * 1.44269504088896341f);
+
+    if (t->count < pitch)
+        memset(t->q, 0, (size_t)(a->width * pitch) * sizeof(float));
+    attention_turn(t->q, pitch, q, a->q.stride, t->count, a->width);
+    for (int64_t i = 0; i < a->width * pitch; i += VF_LANES) {
+        vf_store(t->q + i, vf_load(t->q + i) * scale);
+        vf_store(t->o + i, vf_set(0));
+    }
+    for (int64_t i = 0; i < pitch; i += VF_LANES) {
+        vf_store(t->top + i, vf_set(ATTENTION_LOW));
+        vf_store(t->sum + i, vf_set(0));
+    }
+    cell_queries(t->q, a->width, pitch);
+}
+
+/* A tile's finished sums into rows of y. */
+static void attention_end(const struct attention *a, struct tile *t, float *y)
+{
+    int64_t pitch = attention_pitch(t);
+
+    for (int64_t i = 0; i < pitch; i += VF_LANES) {
+        vf share = vf_set(1) / vf_load(t->sum + i);
+        for (int64_t d = 0; d < a->width; d++) {
+            float *at = t->o + d * pitch + i;
+            vf_store(at, vf_load(at) * share);
+        }
+    }
+    attention_turn(y, a->y.stride, t->o, pitch, a->width, t->count);
+}
+
+/* Lay the tiles of one chunk, its first query at `first`, over the scratch memory. */
+static void attention_lay(const struct attention *a, struct bench *s, float *scratch, int64_t first)
+{
+    const int64_t pitch = a->across * VF_LANES;
+
+    s->p = scratch;
+    scratch += a->keys * pitch;
+    for (int64_t i = 0; i < a->tiles; i++) {
+        struct tile *t = &s->tile[i];
+        t->first = simd_min(first + i * pitch, a->q.dim[2]);
+        t->count = simd_min(pitch, a->q.dim[2] - t->first);
+        t->top = scratch;
+        t->sum = t->top + pitch;
+        t->q = t->sum + pitch;
+        t->o = t->q + a->width * pitch;
+        scratch = t->o + a->width * pitch;
+    }
+    s->k = scratch;
+    s->v = s->k + a->keys * ((a->width + 1) / 2);
+}
+
+static void attention_step(const struct attention *a, struct bench *s, int64_t from, int64_t count,
+                           const float *key, const float *value)
+{
+    struct cells k = cell_keys(s->k, key + from * a->k.stride, a->k.stride, count, a->width);
+    struct cells v = cell_values(s->v, value + from * a->v.stride, a->v.stride, count, a->width);
+
+    for (int64_t i = 0; i < a->tiles; i++) {
+        struct tile *t = &s->tile[i];
+        if (a->causal && from > t->first + t->count - 1)
+            continue;
+        if (t->count > 2 * VF_LANES)
+            attention_block(a, t, s->p, k, v, from, count, 3);
+        else if (t->count > VF_LANES)
+            attention_block(a, t, s->p, k, v, from, count, 2);
+        else if (t->count > 0)
+            attention_block(a, t, s->p, k, v, from, count, 1);
+    }
+}
+
+static const float *attention_head(struct tensor t, int64_t image, int64_t column)
+{
+    return (const float *)tensor_row(t, image * t.dim[2]) + column;
+}
+
+static void attention_task(const struct attention *a, int64_t task)
+{
+    _Alignas(64) float scratch[ATTENTION_SCRATCH];
+    int64_t head = task / a->chunks, image = head / a->heads;
+    int64_t first = task % a->chunks * a->tiles * a->across * VF_LANES;
+    int64_t last = simd_min(first + a->tiles * a->across * VF_LANES, a->q.dim[2]) - 1;
+    int64_t column = head % a->heads * a->width;
+    int64_t seen = a->causal ? simd_min(last + 1, a->k.dim[2]) : a->k.dim[2];
+    struct bench s;
+
+    attention_lay(a, &s, scratch, first);
+    for (int64_t i = 0; i < a->tiles; i++)
+        if (s.tile[i].count > 0)
+            attention_begin(a, &s.tile[i],
+                            attention_head(a->q, image, column) + s.tile[i].first * a->q.stride);
+    for (int64_t from = 0; from < seen; from += a->keys)
+        attention_step(a, &s, from, simd_min(a->keys, seen - from),
+                       attention_head(a->k, image, column), attention_head(a->v, image, column));
+    for (int64_t i = 0; i < a->tiles; i++)
+        if (s.tile[i].count > 0) {
+            float *y = (float *)tensor_row(a->y, image * a->y.dim[2] + s.tile[i].first);
+            attention_end(a, &s.tile[i], y + column);
+        }
+}
+
+/* The widest tile, the longest block and the most tiles that the scratch memory holds; false when
+   it does not even hold the smallest. What is chosen here changes no result but for the length of
+   a block, and that hangs on the width of a head alone. */
+static bool attention_plan(struct attention *a, int threads)
+{
+    for (a->across = 3; a->across >= 1; a->across--)
+        for (a->keys = ATTENTION_KEYS; a->keys >= 32; a->keys /= 2) {
+            int64_t pitch = a->across * VF_LANES;
+            int64_t packed = CELL == 1 ? 0 : a->keys * (a->width + 1) + a->width;
+            int64_t left = ATTENTION_SCRATCH - a->keys * pitch - packed;
+            int64_t tiles = left / (2 * pitch * (a->width + 1));
+            int64_t wanted = (a->q.dim[2] + pitch - 1) / pitch;
+            int64_t heads = a->q.dim[0] * a->heads;
+            if (left < 0 || tiles < 1)
+                continue;
+            a->tiles = simd_min(simd_min(tiles, ATTENTION_TILES), wanted);
+            while (a->tiles > 1 && heads * (wanted / a->tiles) < 4 * threads)
+                a->tiles--;
+            a->chunks = (wanted + a->tiles - 1) / a->tiles;
+            return true;
+        }
+    return false;
+}
+
+static bool attention_takes(struct tensor t)
+{
+    return t.dtype == DTYPE_F32;
+}
+
+/* False when this is a call for plain C. */
+static bool attention_run(struct device *d, struct attention *a)
+{
+    int64_t tasks;
+
+    shape_attention(a->y, a->q, a->k, a->v, a->heads);
+    a->width = a->q.dim[3] / a->heads;
+    if (!attention_takes(a->y) || !attention_takes(a->q) || !attention_takes(a->k) ||
+        !attention_takes(a->v) || !attention_plan(a, d->threads))
+        return false;
+    tasks = a->q.dim[0] * a->heads * a->chunks;
+#pragma omp parallel for schedule(dynamic) num_threads(d->threads)
+    for (int64_t task = 0; task < tasks; task++)
+        attention_task(a, task);
+    return true;
+}
+
+#endif /* KERNELS_SIMD_ATTENTION_BODY_H */
