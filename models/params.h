@@ -29,6 +29,9 @@ struct params {
     size_t weight_count, weight_size;
     void **blocks; /* f32 copies of vectors */
     size_t block_count, block_size;
+    const void **taken; /* numbers of the file that somebody asked for */
+    size_t taken_count, taken_size;
+    size_t packed_bytes; /* since the file's pages were last given back */
 };
 
 struct norm {
