@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "models/parts/blocks.h"
+
+#include <stdio.h>
+
+void blocks_conv3(struct params *p, struct weight *w, int outputs, int inputs, const char *name)
+{
+    struct conv_shape shape = {.outputs = outputs,
+                               .inputs = inputs,
+                               .kernel = 3,
+                               .stride = 1,
+                               .pad = {1, 1, 1, 1},
+                               .bias = true};
+
+    params_conv(p, w, shape, "%s", name);
+}
+
+void blocks_resnet_load(struct params *p, struct resnet *r, struct resnet_shape shape,
+                        const char *name)
+{
+    char part[160];
+
+    r->shape = shape;
+    params_norm(p, &r->norm1, shape.inputs, "%s.norm1", name);
+    snprintf(part, sizeof(part), "%s.conv1", name);
+    blocks_conv3(p, &r->conv1, shape.outputs, shape.inputs, part);
+    if (shape.time_width)
+        params_linear(p, &r->time, shape.outputs, shape.time_width, true, "%s.time_emb_proj", name);
+    params_norm(p, &r->norm2, shape.outputs, "%s.norm2", name);
+    snprintf(part, sizeof(part), "%s.conv2", name);
+    blocks_conv3(p, &r->conv2, shape.outputs, shape.outputs, part);
+    if (shape.inputs != shape.outputs)
+        params_linear(p, &r->shortcut, shape.outputs, shape.inputs, true, "%s.conv_shortcut", name);
+}
+
+/* What is added is x itself or a linear layer of it, which is written to y first, so that x can
+   be normalised in place. */
+void blocks_resnet(const struct resnet *r, struct device *d, struct tensor y, struct tensor x,
+                   struct tensor time, bool spend)
+{
+    const struct ops *ops = &d->ops;
+    size_t mark = arena_mark(&d->arena);
+    bool shortcut = r->shape.inputs != r->shape.outputs;
+    struct tensor shift = {0}, residual = shortcut ? y : x, h, n;
+    int groups = r->shape.groups;
+    float epsilon = r->shape.epsilon;
+
+    if (r->shape.time_width) {
+        shift = tensor_carve(&d->arena, d->dtype, x.dim[0], 1, 1, r->shape.outputs);
+        ops->linear(d, shift, time, &r->time, NULL);
+    }
+    if (shortcut)
+        ops->linear(d, y, x, &r->shortcut, NULL);
+    h = tensor_carve_like(&d->arena, y);
+    n = spend && shortcut ? x : tensor_carve_like(&d->arena, x);
+    ops->norm_group(d, n, x, r->norm1.gamma, r->norm1.beta, groups, epsilon, ACT_SILU);
+    ops->conv(d, h, n, &r->conv1, &(struct epilogue){.shift = shift});
+    ops->norm_group(d, h, h, r->norm2.gamma, r->norm2.beta, groups, epsilon, ACT_SILU);
+    ops->conv(d, y, h, &r->conv2, &(struct epilogue){.add = residual});
+    if (r->shape.scale != 1)
+        ops->affine(d, y, y, 1 / r->shape.scale, 0);
+    arena_rewind(&d->arena, mark);
+}
+
+void blocks_upsample(const struct weight *conv, struct device *d, struct tensor y, struct tensor x)
+{
+    size_t mark = arena_mark(&d->arena);
+    struct tensor big = tensor_carve(&d->arena, x.dtype, x.dim[0], y.dim[1], y.dim[2], x.dim[3]);
+
+    d->ops.resize_nearest(d, big, x);
+    d->ops.conv(d, y, big, conv, NULL);
+    arena_rewind(&d->arena, mark);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * blocks.h - what the UNet and the autoencoder are both built of: ResnetBlock2D and the nearest
+ * neighbour upsampling in front of a convolution.
+ */
+#ifndef MODELS_PARTS_BLOCKS_H
+#define MODELS_PARTS_BLOCKS_H
+
+#include "models/params.h"
+
+struct resnet_shape {
+    int inputs, outputs;
+    int groups;
+    int time_width; /* 0: no time embedding */
+    float epsilon;
+    float scale; /* the sum is divided by it: output_scale_factor */
+};
+
+struct resnet {
+    struct resnet_shape shape;
+    struct norm norm1, norm2;
+    struct weight conv1, conv2;
+    struct weight time;     /* if time_width */
+    struct weight shortcut; /* if inputs != outputs */
+};
+
+/* A 3x3 convolution that keeps the size, with bias. */
+void blocks_conv3(struct params *p, struct weight *w, int outputs, int inputs, const char *name);
+
+void blocks_resnet_load(struct params *p, struct resnet *r, struct resnet_shape shape,
+                        const char *name);
+
+/* y[B, H, W, outputs] from x[B, H, W, inputs]; time is the activated embedding [B, 1, 1, width].
+   With `spend`, x may be overwritten: its owner does not need it any more. */
+void blocks_resnet(const struct resnet *r, struct device *d, struct tensor y, struct tensor x,
+                   struct tensor time, bool spend);
+
+/* y = conv(x brought to y's height and width). */
+void blocks_upsample(const struct weight *conv, struct device *d, struct tensor y, struct tensor x);
+
+#endif /* MODELS_PARTS_BLOCKS_H */

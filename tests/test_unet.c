@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The UNet against diffusers, on four tiny ones: convolutional and linear projections, numbers and
+ * lists of heads, two transformer layers, blocks with and without attention, sharded and half
+ * precision files, flipped and shifted time embeddings.
+ */
+#include "models/sampler.h"
+#include "models/unet.h"
+#include "tests/fault.h"
+#include "tests/parity.h"
+
+/* One forward pass, all numbers on the host. */
+struct run {
+    struct unet *unet;
+    struct tensor x, context;
+    const float *t;
+    float *out;
+};
+
+static void forward(struct device *d, void *context)
+{
+    struct run *r = context;
+    struct tensor x = parity_upload(d, r->x);
+    struct tensor y = tensor_carve_like(&d->arena, x);
+
+    unet_forward(r->unet, y, x, r->t, parity_upload(d, r->context));
+    d->ops.download(d, r->out, y);
+}
+
+static struct unet *open_unet(struct device *d, const char *name)
+{
+    struct unet *u = NULL;
+    struct why why = {{0}};
+    char path[256];
+
+    if (unet_open(&u, d, parity_path(path, name, "unet"), &why) != ST_OK)
+        fail_msg("%s", why.text);
+    return u;
+}
+
+/* The steps that the golden picture took. */
+static void read_plan(struct sampler_plan *plan, const struct weights *golden, const char *name)
+{
+    struct schedule *schedule = malloc(sizeof(*schedule));
+    int steps = atoi(weights_metadata(golden, "steps"));
+    struct why why = {{0}};
+    char path[256];
+
+    assert_non_null(schedule);
+    parity_path(path, name, "scheduler/scheduler_config.json");
+    if (schedule_load(schedule, path, &why) != ST_OK ||
+        sampler_make_plan(plan, schedule->sampler, schedule, steps, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    free(schedule);
+}
+
+/* What the model saw at a step: two rows of in_scale * x. */
+static struct tensor input(const struct weights *golden, const struct sampler_plan *plan, int step)
+{
+    char name[32] = "noise";
+    struct tensor from, x;
+    float scale = plan->step[step].in_scale * (step ? 1 : plan->init_noise);
+    float *numbers;
+
+    if (step)
+        snprintf(name, sizeof(name), "latents.%d", step - 1);
+    from = parity_find(golden, name);
+    numbers = malloc(2 * tensor_bytes(from));
+    assert_non_null(numbers);
+    for (int64_t i = 0; i < 2 * tensor_count(from); i++)
+        numbers[i] = scale * ((const float *)from.data)[i % tensor_count(from)];
+    x = tensor_view(numbers, DTYPE_F32, 2, from.dim[1], from.dim[2], from.dim[3]);
+    return x;
+}
+
+static void check_step(struct device *d, struct run *r, const struct weights *golden,
+                       const struct sampler_plan *plan, int step)
+{
+    double guidance = atof(weights_metadata(golden, "guidance"));
+    float t[2] = {plan->step[step].t, plan->step[step].t};
+    struct tensor want;
+    char name[32];
+
+    snprintf(name, sizeof(name), "output.%d", step);
+    want = parity_find(golden, name);
+    r->t = t;
+    r->x = input(golden, plan, step);
+    parity_run(d, forward, r);
+    for (int64_t i = 0; i < tensor_count(want); i++) {
+        float negative = r->out[i], prompt = r->out[i + tensor_count(want)];
+        r->out[i] = guidance > 1 ? (float)(negative + guidance * (prompt - negative)) : prompt;
+    }
+    parity_near(r->out, want, PARITY_BOUND, name);
+    free(r->x.data);
+}
+
+static struct tensor golden_context(const struct weights *golden)
+{
+    struct tensor c = parity_find(golden, "context");
+
+    return tensor_view(c.data, DTYPE_F32, 2, 1, c.dim[2], c.dim[3]);
+}
+
+static void check(const char *name, bool reference)
+{
+    struct device *d = parity_device(reference);
+    struct weights *golden = parity_open(name);
+    struct sampler_plan plan;
+    struct run r = {.unet = open_unet(d, name), .context = golden_context(golden)};
+
+    read_plan(&plan, golden, name);
+    r.out = malloc(2 * tensor_bytes(parity_find(golden, "noise")));
+    assert_non_null(r.out);
+    for (int i = 0; i < plan.count; i++)
+        check_step(d, &r, golden, &plan, i);
+    free(r.out);
+    unet_close(&r.unet);
+    weights_close(&golden);
+    device_close(&d);
+}
+
+static void unet_equals_diffusers_in_plain_c(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PARITY_COUNT; i++)
+        check(parity_names[i], true);
+}
+
+static void unet_equals_diffusers_on_the_fast_filling(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PARITY_COUNT; i++)
+        check(parity_names[i], false);
+}
+
+static float *some_numbers(int64_t count, unsigned seed)
+{
+    float *numbers = malloc((size_t)count * sizeof(float));
+
+    assert_non_null(numbers);
+    for (int64_t i = 0; i < count; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        numbers[i] = (float)(seed >> 8) / (float)(1 << 23) - 1;
+    }
+    return numbers;
+}
+
+/* Goal: a row's numbers do not depend on its batch.
+   Method: five rows with times and prompts of their own, of an odd size, together and alone. */
+static void rows_are_alone(const char *name, bool reference)
+{
+    enum { ROWS = 5 };
+    const float t[ROWS] = {999, 1, 500, 321, 0};
+    struct device *d = parity_device(reference);
+    struct unet *u = open_unet(d, name);
+    struct unet_info info = unet_info(u);
+    struct tensor x = tensor_view(NULL, DTYPE_F32, ROWS, 11, 7, info.channels);
+    struct tensor c = tensor_view(NULL, DTYPE_F32, ROWS, 1, 13, info.context_width);
+    int64_t count = tensor_count(x) / ROWS;
+    float *all = malloc(tensor_bytes(x)), *alone = malloc(tensor_bytes(x) / ROWS);
+    struct run r = {.unet = u, .t = t, .out = all};
+
+    x.data = some_numbers(tensor_count(x), 1);
+    c.data = some_numbers(tensor_count(c), 2);
+    r.x = x;
+    r.context = c;
+    parity_run(d, forward, &r);
+    for (int i = 0; i < ROWS; i++) {
+        r = (struct run){u, tensor_slice(x, i, 1), tensor_slice(c, i, 1), t + i, alone};
+        parity_run(d, forward, &r);
+        assert_memory_equal(alone, all + i * count, (size_t)count * sizeof(float));
+    }
+    free(x.data);
+    free(c.data);
+    free(all);
+    free(alone);
+    unet_close(&u);
+    device_close(&d);
+}
+
+static void unet_row_of_a_batch_equals_it_alone(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PARITY_COUNT; i++) {
+        rows_are_alone(parity_names[i], true);
+        rows_are_alone(parity_names[i], false);
+    }
+}
+
+static void unet_open_survives_every_failed_allocation(void **state)
+{
+    struct device *d = parity_device(true);
+    (void)state;
+
+    for (int nth = 1;; nth++) {
+        struct unet *u = NULL;
+        struct why why = {{0}};
+        fault_arm(nth);
+        enum status st = unet_open(&u, d, "tests/golden/tiny_odd/unet", &why);
+        bool fired = fault_fired();
+        unet_close(&u);
+        fault_disarm();
+        assert_int_equal(fault_live(), 0);
+        if (!fired) {
+            assert_int_equal(st, ST_OK);
+            break;
+        }
+        if (st != ST_FULL && st != ST_OK) /* the C library's qsort can do without */
+            fail_msg("allocation %d failed: %s (%s)", nth, status_name(st), why.text);
+    }
+    device_close(&d);
+}
+
+static void refused(struct device *d, const char *keys, enum status want, const char *words)
+{
+    struct unet *u = NULL;
+    struct why why = {{0}};
+    char folder[64], config[1024];
+    enum status st;
+
+    snprintf(config, sizeof(config),
+             "{\"block_out_channels\":[32,64],%s"
+             "\"down_block_types\":[\"DownBlock2D\",\"CrossAttnDownBlock2D\"],"
+             "\"up_block_types\":[\"CrossAttnUpBlock2D\",\"UpBlock2D\"]}",
+             keys);
+    parity_config(folder, config);
+    st = unet_open(&u, d, folder, &why);
+    parity_forget(folder);
+    assert_null(u);
+    if (st != want || !strstr(why.text, words))
+        fail_msg("%s: %s, %s", keys, status_name(st), why.text);
+}
+
+static void unet_refuses_what_it_cannot_do_and_names_the_key(void **state)
+{
+    struct device *d = parity_device(true);
+    (void)state;
+
+    refused(d, "", ST_MISSING, "diffusion_pytorch_model");
+    refused(d, "\"class_embed_type\":\"timestep\",", ST_UNSUPPORTED, "class_embed_type");
+    refused(d, "\"addition_embed_type\":\"text_time\",", ST_UNSUPPORTED, "addition_embed_type");
+    refused(d, "\"time_cond_proj_dim\":256,", ST_UNSUPPORTED, "time_cond_proj_dim");
+    refused(d, "\"encoder_hid_dim\":4096,", ST_UNSUPPORTED, "encoder_hid_dim");
+    refused(d, "\"dual_cross_attention\":true,", ST_UNSUPPORTED, "dual_cross_attention");
+    refused(d, "\"only_cross_attention\":[false,true],", ST_UNSUPPORTED, "only_cross_attention");
+    refused(d, "\"resnet_time_scale_shift\":\"scale_shift\",", ST_UNSUPPORTED, "scale_shift");
+    refused(d, "\"mid_block_type\":\"UNetMidBlock2D\",", ST_UNSUPPORTED, "mid_block_type");
+    refused(d, "\"conv_in_kernel\":5,", ST_UNSUPPORTED, "conv_in_kernel");
+    refused(d, "\"act_fn\":\"gelu\",", ST_UNSUPPORTED, "act_fn");
+    refused(d, "\"in_channels\":9,", ST_UNSUPPORTED, "in_channels 9");
+    refused(d, "\"cross_attention_dim\":[768,1024],", ST_UNSUPPORTED, "cross_attention_dim");
+    refused(d, "\"_class_name\":\"UNet3D\",", ST_UNSUPPORTED, "_class_name");
+    refused(d, "\"norm_num_groups\":24,", ST_INVALID, "norm_num_groups 24");
+    refused(d, "\"attention_head_dim\":5,", ST_INVALID, "attention_head_dim 5");
+    refused(d, "\"attention_head_dim\":[8,8,8],", ST_INVALID, "attention_head_dim has 3");
+    refused(d, "\"layers_per_block\":-1,", ST_INVALID, "layers_per_block");
+    refused(d, "\"freq_shift\":16,", ST_INVALID, "freq_shift");
+    refused(d, "\"norm_eps\":0,", ST_INVALID, "norm_eps");
+    device_close(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unet_equals_diffusers_in_plain_c),
+        cmocka_unit_test(unet_equals_diffusers_on_the_fast_filling),
+        cmocka_unit_test(unet_row_of_a_batch_equals_it_alone),
+        cmocka_unit_test(unet_open_survives_every_failed_allocation),
+        cmocka_unit_test(unet_refuses_what_it_cannot_do_and_names_the_key),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
