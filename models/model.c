@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Details that have caused bugs
+ * - Rows of a step: a latent with guidance above 1 brings two, negative prompt first.
+ * - The model sees in_scale * x; the sampler's arithmetic sees x.
+ * - `previous` is overwritten after x' is mixed, because x' reads the old one.
+ * - A step's noise depends on the picture's seed and its own step, never on the batch.
+ */
+#include "models/model.h"
+
+#include "base/rng.h"
+#include "models/parts/keys.h"
+#include "models/parts/model_parts.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUIDANCE_MAX 100
+
+/* Host memory that the const functions write: as much as the largest rehearsal asked for. */
+struct scratch {
+    int32_t *ids; /* [2][prompt_tokens] */
+    float *t;     /* per row of a step */
+    int seats;
+    float *noise; /* one picture's latents */
+    float *rgb;   /* one picture's pixels */
+    size_t latent_count, rgb_count;
+};
+
+struct model {
+    struct device *device;
+    struct model_parts parts;
+    struct model_info info;
+    struct scratch *scratch;
+};
+
+/* Opening */
+
+static void read_name(char *name, const char *folder)
+{
+    size_t end = strlen(folder), start;
+
+    while (end > 1 && folder[end - 1] == '/')
+        end--;
+    for (start = end; start > 0 && folder[start - 1] != '/'; start--)
+        ;
+    snprintf(name, MODEL_NAME_MAX, "%.*s", (int)(end - start), folder + start);
+}
+
+/* What the folder's limner.json says beside what all pipelines of this kind have in common. */
+static enum status read_limits(struct model_info *info, const char *folder, struct why *why)
+{
+    const struct range sizes = {info->size_multiple, 8192};
+    char path[KEYS_PATH_MAX];
+    struct keys c;
+    FILE *file;
+    enum status st = keys_path(path, folder, "limner.json", why);
+
+    if (st)
+        return st;
+    file = fopen(path, "rb");
+    if (!file)
+        return ST_OK;
+    fclose(file);
+    keys_open(&c, folder, "limner.json", why);
+    info->steps_default =
+        keys_int(&c, "steps", info->steps_default, (struct range){1, SAMPLER_STEPS_MAX});
+    info->guidance_default = keys_real(&c, "guidance", info->guidance_default);
+    info->size_default = keys_int(&c, "size", info->size_default, sizes);
+    info->size_min = keys_int(&c, "size_min", info->size_min, sizes);
+    info->size_max = keys_int(&c, "size_max", info->size_max, sizes);
+    if (!(info->guidance_default >= 0 && info->guidance_default <= GUIDANCE_MAX))
+        keys_fail(&c, ST_INVALID, "guidance must be from 0 to %d", GUIDANCE_MAX);
+    if (info->size_min > info->size_default || info->size_default > info->size_max ||
+        info->size_default % info->size_multiple)
+        keys_fail(&c, ST_INVALID,
+                  "size_min %d, size %d and size_max %d must rise, size in steps of %d",
+                  info->size_min, info->size_default, info->size_max, info->size_multiple);
+    keys_close(&c);
+    return c.status;
+}
+
+static int at_most(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static void fill_info(struct model *m, const char *folder)
+{
+    struct unet_info unet = unet_info(m->parts.unet);
+    struct vae_info vae = vae_info(m->parts.vae);
+    struct model_info *info = &m->info;
+    int multiple = vae.scale * unet.multiple;
+    bool few_steps = m->parts.schedule.sampler == SAMPLER_LCM;
+
+    read_name(info->name, folder);
+    info->latent_channels = vae.latent_channels;
+    info->latent_scale = vae.scale;
+    info->size_multiple = multiple > 8 ? multiple : 8;
+    info->size_default = unet.sample_size * vae.scale;
+    info->size_default +=
+        (info->size_multiple - info->size_default % info->size_multiple) % info->size_multiple;
+    info->size_min = at_most(64, info->size_default / 2);
+    if (info->size_min < info->size_multiple)
+        info->size_min = info->size_multiple;
+    info->size_max = at_most(2048, 2 * info->size_default);
+    info->prompt_tokens = tokenizer_length(m->parts.tokenizer);
+    info->context_width = unet.context_width;
+    info->sampler_default = m->parts.schedule.sampler;
+    info->steps_default = few_steps ? 4 : 25;
+    info->guidance_default = few_steps ? 1 : 7.5;
+    for (int i = 0; i < PART_COUNT; i++)
+        info->weight_bytes += model_parts_bytes((enum model_part)i, folder);
+}
+
+static enum status open_all(struct model *m, const char *folder, struct why *why)
+{
+    struct model_index index;
+    enum status st = model_parts_read_index(&index, folder, why);
+
+    for (int i = 0; i < PART_COUNT && !st; i++)
+        st = model_parts_open(&m->parts, (enum model_part)i, m->device, folder, why);
+    if (!st)
+        st = model_parts_agree(&m->parts, why);
+    if (st)
+        return st;
+    fill_info(m, folder);
+    st = read_limits(&m->info, folder, why);
+    if (st)
+        return st;
+    m->scratch = calloc(1, sizeof(*m->scratch));
+    if (m->scratch)
+        m->scratch->ids = malloc(2 * (size_t)m->info.prompt_tokens * sizeof(int32_t));
+    if (!m->scratch || !m->scratch->ids)
+        return why_fail(why, ST_FULL, "no memory for a model");
+    return ST_OK;
+}
+
+enum status model_open(struct model **out, struct device *d, const char *folder, struct why *why)
+{
+    struct model *m = calloc(1, sizeof(*m));
+    enum status st;
+
+    *out = NULL;
+    if (!m)
+        return why_fail(why, ST_FULL, "no memory for a model");
+    m->device = d;
+    st = open_all(m, folder, why);
+    if (st)
+        model_close(&m);
+    *out = m;
+    return st;
+}
+
+void model_close(struct model **model)
+{
+    struct model *m = *model;
+
+    if (!m)
+        return;
+    model_parts_close(&m->parts);
+    if (m->scratch) {
+        free(m->scratch->ids);
+        free(m->scratch->t);
+        free(m->scratch->noise);
+        free(m->scratch->rgb);
+    }
+    free(m->scratch);
+    free(m);
+    *model = NULL;
+}
+
+const struct model_info *model_info(const struct model *m)
+{
+    return &m->info;
+}
+
+static enum status check_size(const struct model_info *info, const char *field, int size,
+                              struct why *why)
+{
+    if (size >= info->size_min && size <= info->size_max && size % info->size_multiple == 0)
+        return ST_OK;
+    return why_fail(why, ST_INVALID, "%s must be a multiple of %d from %d to %d, not %d", field,
+                    info->size_multiple, info->size_min, info->size_max, size);
+}
+
+enum status model_check(const struct model *m, const struct picture *picture, struct why *why)
+{
+    struct sampler_plan plan;
+    enum status st = check_size(&m->info, "width", picture->width, why);
+
+    if (!st)
+        st = check_size(&m->info, "height", picture->height, why);
+    if (st)
+        return st;
+    if (!picture->prompt || !*picture->prompt)
+        return why_fail(why, ST_INVALID, "prompt must not be empty");
+    if (!(picture->guidance >= 0 && picture->guidance <= GUIDANCE_MAX))
+        return why_fail(why, ST_INVALID, "guidance must be from 0 to %d", GUIDANCE_MAX);
+    if ((int)picture->sampler < 0 || (int)picture->sampler >= SAMPLER_COUNT)
+        return why_fail(why, ST_INVALID, "sampler must be from 0 to %d", SAMPLER_COUNT - 1);
+    return sampler_make_plan(&plan, picture->sampler, &m->parts.schedule, picture->steps, why);
+}
+
+/* Sizing */
+
+static bool grow(float **block, size_t *count, size_t wanted)
+{
+    float *bigger;
+
+    if (wanted <= *count)
+        return true;
+    bigger = realloc(*block, wanted * sizeof(float));
+    if (!bigger)
+        return false;
+    *block = bigger;
+    *count = wanted;
+    return true;
+}
+
+static bool scratch_grow(const struct model *m, int seats, size_t pixels)
+{
+    const struct model_info *info = &m->info;
+    size_t area = (size_t)info->latent_scale * (size_t)info->latent_scale;
+    struct scratch *s = m->scratch;
+    size_t rows = 2 * (size_t)s->seats;
+
+    if (!grow(&s->t, &rows, 2 * (size_t)seats))
+        return false;
+    s->seats = (int)(rows / 2);
+    return grow(&s->noise, &s->latent_count, pixels / area * (size_t)info->latent_channels) &&
+           grow(&s->rgb, &s->rgb_count, 3 * pixels);
+}
+
+static struct tensor latent_view(const struct model *m, void *data, int width, int height)
+{
+    const struct model_info *info = &m->info;
+
+    return tensor_view(data, DTYPE_F32, 1, height / info->latent_scale, width / info->latent_scale,
+                       info->latent_channels);
+}
+
+static void latent_shape(const struct model *m, struct latent *l, int width, int height)
+{
+    l->x = latent_view(m, l->x.data, width, height);
+    l->previous = latent_view(m, l->previous.data, width, height);
+    l->output = latent_view(m, l->output.data, width, height);
+    l->noise = latent_view(m, l->noise.data, width, height);
+}
+
+void model_latent_carve(const struct model *m, struct latent *l, int width_max, int height_max)
+{
+    struct arena *a = &m->device->arena;
+    struct tensor like = latent_view(m, NULL, width_max, height_max);
+
+    memset(l, 0, sizeof(*l));
+    l->x = tensor_carve_like(a, like);
+    l->previous = tensor_carve_like(a, like);
+    l->output = tensor_carve_like(a, like);
+    l->noise = tensor_carve_like(a, like);
+    l->context = tensor_carve(a, DTYPE_F32, 2, 1, m->info.prompt_tokens, m->info.context_width);
+}
+
+static void encode_prompts(const struct model *m, struct latent *l);
+static void decode_pixels(const struct model *m, const struct latent *l, float *host);
+
+/* Everything a picture does, once, with seats that have no memory; what is done to them carves. */
+enum status model_rehearse(const struct model *m, int seats, int width_max, int height_max,
+                           struct why *why)
+{
+    struct latent *seat = calloc((size_t)seats, sizeof(*seat));
+    struct latent **seat_list = calloc((size_t)seats, sizeof(seat_list[0]));
+    enum status st = ST_OK;
+
+    assert(seats >= 1 && !m->device->arena.base && "a rehearsal only measures");
+    if (!seat || !seat_list || !scratch_grow(m, seats, (size_t)width_max * (size_t)height_max)) {
+        st = why_fail(why, ST_FULL, "no memory for %d seats of %d x %d", seats, width_max,
+                      height_max);
+        goto end;
+    }
+    for (int i = 0; i < seats; i++) {
+        seat_list[i] = &seat[i];
+        seat[i].plan.count = 1;
+        seat[i].guidance = 2;
+        seat[i].context =
+            tensor_view(NULL, DTYPE_F32, 2, 1, m->info.prompt_tokens, m->info.context_width);
+        latent_shape(m, &seat[i], width_max, height_max);
+    }
+    encode_prompts(m, &seat[0]);
+    model_step(m, seat_list, seats);
+    decode_pixels(m, &seat[0], m->scratch->rgb);
+end:
+    free(seat_list);
+    free(seat);
+    return st;
+}
+
+/* Starting */
+
+static enum status tokenize(const struct model *m, struct latent *l, const struct picture *picture,
+                            struct why *why)
+{
+    const char *negative = picture->guidance > 1 && picture->negative ? picture->negative : "";
+    int32_t *ids = m->scratch->ids;
+    int wanted;
+    enum status st;
+
+    st = tokenizer_encode(m->parts.tokenizer, ids, negative, strlen(negative), &wanted, why);
+    if (st)
+        return st;
+    st = tokenizer_encode(m->parts.tokenizer, ids + m->info.prompt_tokens, picture->prompt,
+                          strlen(picture->prompt), &wanted, why);
+    l->prompt_cut = wanted > m->info.prompt_tokens;
+    return st;
+}
+
+/* The context of both rows of the scratch ids. */
+static void encode_prompts(const struct model *m, struct latent *l)
+{
+    struct device *d = m->device;
+    size_t mark = arena_mark(&d->arena);
+    struct tensor ids = tensor_carve(&d->arena, DTYPE_I32, 2, 1, 1, m->info.prompt_tokens);
+
+    d->ops.upload(d, ids, m->scratch->ids);
+    text_encoder_forward(m->parts.text, l->context, ids);
+    arena_rewind(&d->arena, mark);
+}
+
+enum status model_latent_start(const struct model *m, struct latent *l,
+                               const struct picture *picture, const float *noise, int32_t *ids,
+                               struct why *why)
+{
+    struct device *d = m->device;
+    enum status st;
+
+    assert((size_t)picture->width * (size_t)picture->height * 3 <= m->scratch->rgb_count);
+    latent_shape(m, l, picture->width, picture->height);
+    l->step = 0;
+    l->guidance = picture->guidance;
+    l->seed = picture->seed;
+    st = sampler_make_plan(&l->plan, picture->sampler, &m->parts.schedule, picture->steps, why);
+    if (!st)
+        st = tokenize(m, l, picture, why);
+    if (st)
+        return st;
+    if (ids)
+        memcpy(ids, m->scratch->ids, 2 * (size_t)m->info.prompt_tokens * sizeof(ids[0]));
+    encode_prompts(m, l);
+    if (!noise) {
+        rng_normal(m->scratch->noise, (size_t)tensor_count(l->x), l->seed, 0);
+        noise = m->scratch->noise;
+    }
+    d->ops.upload(d, l->x, noise);
+    d->ops.affine(d, l->x, l->x, l->plan.init_noise, 0);
+    return ST_OK;
+}
+
+bool model_latent_done(const struct latent *l)
+{
+    return l->step >= l->plan.count;
+}
+
+/* Stepping */
+
+static int rows_of(const struct latent *l)
+{
+    return l->guidance > 1 ? 2 : 1;
+}
+
+/* The rows of one latent: its x, scaled, beside each prompt that it needs. */
+static void gather(const struct model *m, const struct latent *l, struct tensor x,
+                   struct tensor context, float *t)
+{
+    struct device *d = m->device;
+    const struct sampler_step *s = &l->plan.step[l->step];
+    int rows = rows_of(l);
+
+    for (int i = 0; i < rows; i++) {
+        d->ops.affine(d, tensor_slice(x, i, 1), l->x, s->in_scale, 0);
+        t[i] = s->t;
+    }
+    d->ops.convert(d, context, tensor_slice(l->context, 2 - rows, rows));
+}
+
+/* From the model's rows to the next latents. */
+static void advance(const struct model *m, struct latent *l, struct tensor rows)
+{
+    struct device *d = m->device;
+    size_t mark = arena_mark(&d->arena);
+    const struct sampler_step *s = &l->plan.step[l->step];
+    struct tensor denoised = tensor_carve_like(&d->arena, l->x);
+    const float guide[1][4] = {{(float)(1 - l->guidance), (float)l->guidance, 0, 0}};
+    const float estimate[1][4] = {{s->x0_x, s->x0_out, 0, 0}};
+    const float next[1][4] = {{s->next_x, s->next_out, s->next_prev, s->next_noise}};
+
+    if (rows_of(l) == 2)
+        d->ops.mix(d, l->output,
+                   (struct tensor[4]){tensor_slice(rows, 0, 1), tensor_slice(rows, 1, 1)}, guide);
+    else
+        d->ops.convert(d, l->output, rows);
+    if (s->next_noise != 0) {
+        rng_normal(m->scratch->noise, (size_t)tensor_count(l->x), l->seed, 1 + (uint32_t)l->step);
+        d->ops.upload(d, l->noise, m->scratch->noise);
+    }
+    d->ops.mix(d, denoised, (struct tensor[4]){l->x, l->output}, estimate);
+    d->ops.mix(d, l->x, (struct tensor[4]){l->x, l->output, l->previous, l->noise}, next);
+    d->ops.convert(d, l->previous, denoised);
+    l->step++;
+    arena_rewind(&d->arena, mark);
+}
+
+void model_step(const struct model *m, struct latent *const *latents, int count)
+{
+    struct device *d = m->device;
+    size_t mark = arena_mark(&d->arena);
+    struct tensor like = latents[0]->x, x, y, context;
+    int rows = 0, row = 0;
+
+    assert(count >= 1 && count <= m->scratch->seats);
+    for (int i = 0; i < count; i++) {
+        assert(!model_latent_done(latents[i]) && tensor_same_shape(latents[i]->x, like));
+        rows += rows_of(latents[i]);
+    }
+    x = tensor_carve(&d->arena, d->dtype, rows, like.dim[1], like.dim[2], like.dim[3]);
+    y = tensor_carve_like(&d->arena, x);
+    context =
+        tensor_carve(&d->arena, d->dtype, rows, 1, m->info.prompt_tokens, m->info.context_width);
+    for (int i = 0; i < count; row += rows_of(latents[i]), i++) {
+        int own = rows_of(latents[i]);
+        gather(m, latents[i], tensor_slice(x, row, own), tensor_slice(context, row, own),
+               m->scratch->t + row);
+    }
+    unet_forward(m->parts.unet, y, x, m->scratch->t, context);
+    row = 0;
+    for (int i = 0; i < count; row += rows_of(latents[i]), i++)
+        advance(m, latents[i], tensor_slice(y, row, rows_of(latents[i])));
+    arena_rewind(&d->arena, mark);
+}
+
+/* Decoding */
+
+static void decode_pixels(const struct model *m, const struct latent *l, float *host)
+{
+    struct device *d = m->device;
+    size_t mark = arena_mark(&d->arena);
+    int64_t scale = m->info.latent_scale;
+    struct tensor pixels =
+        tensor_carve(&d->arena, DTYPE_F32, 1, scale * l->x.dim[1], scale * l->x.dim[2], 3);
+
+    vae_decode(m->parts.vae, pixels, l->x);
+    d->ops.download(d, host, pixels);
+    arena_rewind(&d->arena, mark);
+}
+
+enum status model_decode(const struct model *m, const struct latent *l, struct image *image,
+                         float *rgb, struct why *why)
+{
+    int scale = m->info.latent_scale;
+    int height = scale * (int)l->x.dim[1], width = scale * (int)l->x.dim[2];
+    float *host = rgb ? rgb : m->scratch->rgb;
+    enum status st;
+
+    decode_pixels(m, l, host);
+    if (device_sync(m->device) != ST_OK)
+        return why_fail(why, ST_DEVICE, "the device failed");
+    st = image_open(image, width, height);
+    if (st)
+        return why_fail(why, st, "no memory for a picture of %d x %d", width, height);
+    image_from_float(image, host);
+    return ST_OK;
+}

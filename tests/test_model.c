@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole pipeline on tiny folders: pictures that do not depend on their company, limits told in
+ * words, and folders that do not fit refused. Parity with diffusers is in test_parity.c.
+ */
+#include "models/model.h"
+#include "tests/fault.h"
+#include "tests/parity.h"
+
+#include <unistd.h>
+
+#define SEATS 3
+
+static struct model *open_model(struct device *d, const char *folder)
+{
+    struct model *m = NULL;
+    struct why why = {{0}};
+
+    if (model_open(&m, d, folder, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    return m;
+}
+
+/* Seats carved in memory that was measured for them. */
+static void take_seats(struct device *d, const struct model *m, struct latent *seat, int seats,
+                       int size[2])
+{
+    struct why why = {{0}};
+
+    arena_rewind(&d->arena, 0);
+    device_measure_begin(d);
+    for (int i = 0; i < seats; i++)
+        model_latent_carve(m, &seat[i], size[0], size[1]);
+    if (model_rehearse(m, seats, size[0], size[1], &why) != ST_OK)
+        fail_msg("%s", why.text);
+    if (device_measure_end(d, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    for (int i = 0; i < seats; i++)
+        model_latent_carve(m, &seat[i], size[0], size[1]);
+}
+
+static void start(const struct model *m, struct latent *l, struct picture picture)
+{
+    struct why why = {{0}};
+
+    if (model_check(m, &picture, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    if (model_latent_start(m, l, &picture, NULL, NULL, &why) != ST_OK)
+        fail_msg("%s", why.text);
+}
+
+static float *decode(const struct model *m, const struct latent *l)
+{
+    size_t scale = (size_t)model_info(m)->latent_scale;
+    size_t pixels = scale * scale * (size_t)(l->x.dim[1] * l->x.dim[2]);
+    float *rgb = malloc(3 * pixels * sizeof(float));
+    struct image image;
+    struct why why = {{0}};
+
+    assert_non_null(rgb);
+    if (model_decode(m, l, &image, rgb, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    assert_int_equal(image_bytes(&image), 3 * pixels);
+    image_close(&image);
+    return rgb;
+}
+
+/* Three pictures that share nothing but their size. */
+static const struct picture company[SEATS] = {
+    {"a red fox", "", 128, 64, 4, 3.0, SAMPLER_DDIM, 7},
+    {"the blue house", "red", 128, 64, 6, 1.0, SAMPLER_EULER_ANCESTRAL, 8},
+    {"a green tree", "house", 128, 64, 5, 7.5, SAMPLER_DPMPP_2M, 1ull << 40},
+};
+
+/* Goal: a picture depends on its request alone.
+   Method: three pictures with other prompts, samplers, guidance and numbers of steps; each alone,
+   then together, joining one step after another. Pixels must be equal bit for bit. */
+static void check_company(bool reference)
+{
+    struct device *d = parity_device(reference);
+    struct model *m = open_model(d, "tests/golden/tiny_sd1");
+    struct latent seat[SEATS], *some[SEATS];
+    float *alone[SEATS], *together;
+    int sat = 0;
+
+    take_seats(d, m, seat, SEATS, (int[2]){128, 64});
+    for (int i = 0; i < SEATS; i++) {
+        some[0] = &seat[0];
+        start(m, &seat[0], company[i]);
+        while (!model_latent_done(&seat[0]))
+            model_step(m, some, 1);
+        alone[i] = decode(m, &seat[0]);
+    }
+    for (int turn = 0; turn < 20; turn++) {
+        int count = 0;
+        if (sat < SEATS) {
+            start(m, &seat[sat], company[sat]);
+            sat++;
+        }
+        for (int i = 0; i < sat; i++)
+            if (!model_latent_done(&seat[i]))
+                some[count++] = &seat[i];
+        if (count)
+            model_step(m, some, count);
+    }
+    for (int i = 0; i < SEATS; i++) {
+        assert_int_equal(seat[i].step, seat[i].plan.count);
+        together = decode(m, &seat[i]);
+        assert_memory_equal(together, alone[i], 128 * 64 * 3 * sizeof(float));
+        free(together);
+        free(alone[i]);
+    }
+    model_close(&m);
+    device_close(&d);
+}
+
+static void model_makes_the_same_picture_in_any_company(void **state)
+{
+    (void)state;
+    check_company(true);
+    check_company(false);
+}
+
+/* Goal: without guidance the negative prompt is not looked at; with it, it is. */
+static void model_reads_the_negative_prompt_only_with_guidance(void **state)
+{
+    struct device *d = parity_device(true);
+    struct model *m = open_model(d, "tests/golden/tiny_odd");
+    struct latent seat, *some[1] = {&seat};
+    struct picture picture = {"a cat", "", 64, 64, 2, 1.0, SAMPLER_DDIM, 3};
+    float *rgb[4];
+    (void)state;
+
+    take_seats(d, m, &seat, 1, (int[2]){64, 64});
+    for (int i = 0; i < 4; i++) {
+        picture.negative = i % 2 ? "a red house" : "";
+        picture.guidance = i < 2 ? 1.0 : 2.0;
+        start(m, &seat, picture);
+        while (!model_latent_done(&seat))
+            model_step(m, some, 1);
+        rgb[i] = decode(m, &seat);
+    }
+    assert_memory_equal(rgb[0], rgb[1], 64 * 64 * 3 * sizeof(float));
+    assert_memory_not_equal(rgb[2], rgb[3], 64 * 64 * 3 * sizeof(float));
+    for (int i = 0; i < 4; i++)
+        free(rgb[i]);
+    model_close(&m);
+    device_close(&d);
+}
+
+static void model_says_when_a_prompt_was_cut(void **state)
+{
+    struct device *d = parity_device(true);
+    struct model *m = open_model(d, "tests/golden/tiny_lcm");
+    struct latent seat;
+    struct picture picture = {"a", "", 32, 32, 4, 1.0, SAMPLER_LCM, 3};
+    (void)state;
+
+    take_seats(d, m, &seat, 1, (int[2]){32, 32});
+    start(m, &seat, picture);
+    assert_false(seat.prompt_cut);
+    picture.prompt = "a fox and a cat and a house and a tree and a mountain and a painting";
+    start(m, &seat, picture);
+    assert_true(seat.prompt_cut);
+    model_close(&m);
+    device_close(&d);
+}
+
+static void model_info_comes_from_the_folder(void **state)
+{
+    struct device *d = parity_device(true);
+    struct model *m = open_model(d, "tests/golden/tiny_lcm/");
+    const struct model_info *info = model_info(m);
+    (void)state;
+
+    assert_string_equal(info->name, "tiny_lcm");
+    assert_int_equal(info->latent_channels, 8);
+    assert_int_equal(info->latent_scale, 4);
+    assert_int_equal(info->size_default, 32);
+    assert_int_equal(info->size_multiple, 8);
+    assert_int_equal(info->prompt_tokens, 16);
+    assert_int_equal(info->sampler_default, SAMPLER_LCM);
+    assert_int_equal(info->steps_default, 4);
+    assert_true(info->guidance_default <= 1);
+    assert_true(info->weight_bytes > 10000);
+    model_close(&m);
+    device_close(&d);
+}
+
+static void refused(const struct model *m, struct picture picture, const char *words)
+{
+    struct why why = {{0}};
+    enum status st = model_check(m, &picture, &why);
+
+    if (st != ST_INVALID || !strstr(why.text, words))
+        fail_msg("wanted \"%s\", got %s, \"%s\"", words, status_name(st), why.text);
+}
+
+static void model_check_names_the_field_and_its_range(void **state)
+{
+    const struct picture good = {"a", "", 128, 64, 4, 3.0, SAMPLER_DDIM, 0};
+    struct device *d = parity_device(true);
+    struct model *m = open_model(d, "tests/golden/tiny_sd1");
+    struct picture p = good;
+    struct why why = {{0}};
+    (void)state;
+
+    assert_int_equal(model_check(m, &p, &why), ST_OK);
+    p.width = 100;
+    refused(m, p, "width must be a multiple of 8 from 64 to 256, not 100");
+    p = good;
+    p.height = 512;
+    refused(m, p, "height must be");
+    p = good;
+    p.steps = 0;
+    refused(m, p, "steps");
+    p.steps = SAMPLER_STEPS_MAX + 1;
+    refused(m, p, "steps");
+    p = good;
+    p.guidance = NAN;
+    refused(m, p, "guidance must be from 0 to 100");
+    p = good;
+    p.prompt = "";
+    refused(m, p, "prompt");
+    p = good;
+    p.sampler = (enum sampler)77;
+    refused(m, p, "sampler");
+    model_close(&m);
+    device_close(&d);
+}
+
+static void model_open_survives_every_failed_allocation(void **state)
+{
+    struct device *d = parity_device(true);
+    (void)state;
+
+    for (int nth = 1;; nth += nth < 300 ? 1 : 37) { /* parts are held to every nth by their own */
+        struct model *m = NULL;
+        struct why why = {{0}};
+        fault_arm(nth);
+        enum status st = model_open(&m, d, "tests/golden/tiny_odd", &why);
+        bool fired = fault_fired();
+        model_close(&m);
+        fault_disarm();
+        if (fault_live())
+            fail_msg("allocation %d failed and %ld blocks were lost", nth, fault_live());
+        if (!fired) {
+            assert_int_equal(st, ST_OK);
+            break;
+        }
+        if (st != ST_FULL && st != ST_OK) /* the C library's qsort can do without */
+            fail_msg("allocation %d failed: %s (%s)", nth, status_name(st), why.text);
+    }
+    device_close(&d);
+}
+
+/* A folder of links to a tiny model's parts, in which single parts are exchanged. */
+struct patchwork {
+    char folder[64];
+};
+
+static void link_part(const struct patchwork *p, const char *from, const char *part)
+{
+    char cwd[512], target[1024], path[256];
+
+    assert_non_null(getcwd(cwd, sizeof(cwd)));
+    snprintf(target, sizeof(target), "%s/tests/golden/tiny_%s/%s", cwd, from, part);
+    snprintf(path, sizeof(path), "%s/%s", p->folder, part);
+    unlink(path);
+    assert_int_equal(symlink(target, path), 0);
+}
+
+static const char *const pieces[] = {"model_index.json", "tokenizer", "text_encoder", "unet", "vae",
+                                     "scheduler"};
+
+static void patchwork_open(struct patchwork *p, const char *name)
+{
+    snprintf(p->folder, sizeof(p->folder), "/tmp/limner-test-XXXXXX");
+    assert_non_null(mkdtemp(p->folder));
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+        link_part(p, name, pieces[i]);
+}
+
+static void patchwork_close(const struct patchwork *p)
+{
+    char path[256];
+
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", p->folder, pieces[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s/limner.json", p->folder);
+    unlink(path);
+    rmdir(p->folder);
+}
+
+static void write_file(const struct patchwork *p, const char *name, const char *text)
+{
+    char path[256];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", p->folder, name);
+    unlink(path);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* Opening and looking at the folder must say the same thing. */
+static void refuses(const struct patchwork *p, enum status want, const char *words)
+{
+    struct device *d = parity_device(true);
+    struct model *m = NULL;
+    struct why why = {{0}}, check = {{0}};
+    char report[4096];
+    enum status st = model_open(&m, d, p->folder, &why);
+
+    assert_null(m);
+    if (st != want || !strstr(why.text, words))
+        fail_msg("wanted \"%s\", got %s, \"%s\"", words, status_name(st), why.text);
+    assert_int_equal(model_check_folder(p->folder, report, sizeof(report), &check), want);
+    if (!strstr(check.text, words) || !strstr(report, words))
+        fail_msg("wanted \"%s\", got \"%s\" and the report\n%s", words, check.text, report);
+    device_close(&d);
+}
+
+static void model_refuses_parts_that_do_not_fit(void **state)
+{
+    struct patchwork p;
+    (void)state;
+
+    patchwork_open(&p, "sd1");
+    link_part(&p, "odd", "text_encoder");
+    refuses(&p, ST_INVALID, "cross_attention_dim is 32");
+    link_part(&p, "sd1", "text_encoder");
+    link_part(&p, "lcm", "vae");
+    refuses(&p, ST_INVALID, "the vae's latents have 8");
+    link_part(&p, "sd1", "vae");
+    link_part(&p, "lcm", "text_encoder");
+    refuses(&p, ST_INVALID, "77 tokens per prompt");
+    patchwork_close(&p);
+}
+
+#define SD_INDEX(pipeline, encoder, more)                                                          \
+    "{\"_class_name\":\"" pipeline "\",\"tokenizer\":[\"transformers\",\"CLIPTokenizer\"],"        \
+    "\"text_encoder\":[\"transformers\",\"" encoder "\"],"                                         \
+    "\"unet\":[\"diffusers\",\"UNet2DConditionModel\"],"                                           \
+    "\"vae\":[\"diffusers\",\"AutoencoderKL\"],"                                                   \
+    "\"scheduler\":[\"diffusers\",\"DDIMScheduler\"]" more "}"
+
+static void model_refuses_other_pipelines_by_their_class(void **state)
+{
+    const char *index = "model_index.json";
+    struct patchwork p;
+    (void)state;
+
+    patchwork_open(&p, "sd1");
+    write_file(&p, index, SD_INDEX("StableDiffusionXLPipeline", "CLIPTextModel", ""));
+    refuses(&p, ST_UNSUPPORTED, "StableDiffusionXLPipeline");
+    write_file(&p, index, SD_INDEX("StableDiffusionPipeline", "T5EncoderModel", ""));
+    refuses(&p, ST_UNSUPPORTED, "T5EncoderModel");
+    write_file(&p, index,
+               SD_INDEX("StableDiffusionPipeline", "CLIPTextModel",
+                        ",\"controlnet\":[\"diffusers\",\"ControlNetModel\"]"));
+    refuses(&p, ST_UNSUPPORTED, "controlnet");
+    write_file(&p, index, "{\"_class_name\":\"StableDiffusionPipeline\"}");
+    refuses(&p, ST_INVALID, "tokenizer");
+    write_file(&p, index, "{\"_class_name\":");
+    refuses(&p, ST_INVALID, "model_index.json");
+    patchwork_close(&p);
+}
+
+static void model_reads_limits_from_limner_json(void **state)
+{
+    struct device *d = parity_device(true);
+    struct patchwork p;
+    struct model *m;
+    (void)state;
+
+    patchwork_open(&p, "sd1");
+    write_file(&p, "limner.json",
+               "{\"steps\":12,\"guidance\":4,\"size_min\":128,\"size_max\":136}");
+    m = open_model(d, p.folder);
+    assert_int_equal(model_info(m)->steps_default, 12);
+    assert_true(model_info(m)->guidance_default == 4);
+    assert_int_equal(model_info(m)->size_min, 128);
+    assert_int_equal(model_info(m)->size_max, 136);
+    model_close(&m);
+    write_file(&p, "limner.json", "{\"size_min\":256}");
+    refuses(&p, ST_INVALID, "size_min 256");
+    write_file(&p, "limner.json", "{\"steps\":0}");
+    refuses(&p, ST_INVALID, "steps must be");
+    patchwork_close(&p);
+    device_close(&d);
+}
+
+static void model_check_folder_describes_every_part(void **state)
+{
+    struct why why = {{0}};
+    char report[4096], tiny[16];
+    (void)state;
+
+    for (int i = 0; i < PARITY_COUNT; i++) {
+        char path[256];
+        parity_path(path, parity_names[i], "");
+        if (model_check_folder(path, report, sizeof(report), &why) != ST_OK)
+            fail_msg("%s: %s", path, why.text);
+        assert_non_null(strstr(report, "unet: UNet2DConditionModel"));
+        assert_non_null(strstr(report, "one picture"));
+    }
+    assert_int_equal(model_check_folder("tests/golden/tiny_sd1", tiny, sizeof(tiny), &why), ST_OK);
+    assert_int_equal(strlen(tiny), sizeof(tiny) - 1);
+    assert_int_equal(model_check_folder("tests/golden", report, sizeof(report), &why), ST_MISSING);
+    assert_non_null(strstr(why.text, "model_index.json"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(model_makes_the_same_picture_in_any_company),
+        cmocka_unit_test(model_reads_the_negative_prompt_only_with_guidance),
+        cmocka_unit_test(model_says_when_a_prompt_was_cut),
+        cmocka_unit_test(model_info_comes_from_the_folder),
+        cmocka_unit_test(model_check_names_the_field_and_its_range),
+        cmocka_unit_test(model_open_survives_every_failed_allocation),
+        cmocka_unit_test(model_refuses_parts_that_do_not_fit),
+        cmocka_unit_test(model_refuses_other_pipelines_by_their_class),
+        cmocka_unit_test(model_reads_limits_from_limner_json),
+        cmocka_unit_test(model_check_folder_describes_every_part),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
