@@ -147,12 +147,19 @@ static const struct rule *room_of(const char *path)
     return NULL;
 }
 
-/* A header in a sub-folder of a room is private to that sub-folder. */
+/* A header in a sub-folder is private: to that folder, to the file that bears the folder's name
+   (server/http.c opens server/http/), and `parts/` to the whole room it lies in. */
 static bool is_private_to_others(const char *from, const char *to)
 {
-    const char *slash = strrchr(to, '/');
+    const char *slash = strrchr(to, '/'), *room_end = strchr(to, '/');
+    size_t folder = (size_t)(slash - to);
 
-    return strchr(to, '/') != slash && strncmp(from, to, (size_t)(slash - to) + 1) != 0;
+    if (room_end == slash || strncmp(from, to, folder + 1) == 0)
+        return false;
+    if (strncmp(from, to, folder) == 0 && strcmp(from + folder, ".c") == 0)
+        return false;
+    return strncmp(room_end, "/parts/", 7) != 0 ||
+           strncmp(from, to, (size_t)(room_end - to) + 1) != 0;
 }
 
 static void check_own_include(struct tidy *t, const struct source *s, int line, const char *to)
@@ -457,6 +464,10 @@ static void includes_are_judged_by_the_rooms_they_visit(void **state)
     assert_true(is_private_to_others("kernels/onednn_x.c", "kernels/onednn/primitives.h"));
     assert_false(is_private_to_others("kernels/onednn/fill.c", "kernels/onednn/primitives.h"));
     assert_false(is_private_to_others("server/main.c", "kernels/ops.h"));
+    assert_false(is_private_to_others("server/http.c", "server/http/guest.h"));
+    assert_true(is_private_to_others("server/routes.c", "server/http/guest.h"));
+    assert_false(is_private_to_others("models/unet.c", "models/parts/blocks.h"));
+    assert_true(is_private_to_others("engine/batch.c", "models/parts/blocks.h"));
 }
 
 static void guests_are_judged_by_their_room(void **state)
