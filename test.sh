@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, builds, and runs every test.
+#
+#   ./test.sh         what every change must pass (also in CI): about 15 minutes on two cores
+#   ./test.sh --all   adds long fuzzing, the oracle (torch, diffusers: several GB), full-size parity
+#                     and the unmodified openai client
+set -euo pipefail
+cd "$(dirname "$0")"
+. tools/setup.sh
+
+all=no
+case "${1-}" in
+    '') ;;
+    --all) all=yes ;;
+    *) echo "usage: ./test.sh [--all]" >&2; exit 2 ;;
+esac
+
+install "${packages_build[@]}" "${packages_test[@]}"
+
+say "release: every test"
+build release
+ctest --test-dir build/release --output-on-failure -j 2
+
+# checkkernels judges numbers, not memory: the sanitized builds leave it out.
+say "address and undefined-behaviour sanitizers"
+build asan
+ctest --test-dir build/asan --output-on-failure -j 2 -LE kernels
+
+say "thread sanitizer"
+build tsan
+ctest --test-dir build/tsan --output-on-failure -j 2 -L threads
+
+say "fuzzers: the kept corpora, then a short run each"
+build fuzz
+tests/fuzz/run.sh build/fuzz "$([ $all = yes ] && echo 1000000 || echo 20000)"
+
+if [ $all = yes ]; then
+    tools/oracle/all.sh build/release
+fi
+say "all green"

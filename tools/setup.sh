@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What a bare Debian 12 needs before limner builds: sourced by run.sh and test.sh.
+# Quick the second time: asks dpkg what is there and installs only what is missing.
+
+packages_build=(gcc libc6-dev cmake ninja-build pkg-config libdnnl-dev libh2o-evloop-dev
+    libssl-dev libjansson-dev libutf8proc-dev libpng-dev libwebp-dev libturbojpeg0-dev)
+packages_test=(libcmocka-dev clang libclang-rt-14-dev clang-format curl)
+
+say() {
+    printf '\033[1m==>\033[0m %s\n' "$*" >&2
+}
+
+# install PACKAGE...: only what dpkg does not have.
+install() {
+    local package missing=()
+
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    if ! command -v apt-get >/dev/null; then
+        say "Please install, in your system's names: ${missing[*]}"
+        exit 1
+    fi
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { say "Run once as root, or install: ${missing[*]}"; exit 1; }
+        as_root=(sudo)
+    fi
+    say "installing ${missing[*]}"
+    "${as_root[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq \
+        --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# build PRESET [TARGET]: configure the first time, then compile what changed.
+build() {
+    say "building build/$1"
+    [ -f "build/$1/build.ninja" ] || cmake --preset "$1" >/dev/null
+    ninja -C "build/$1" --quiet ${2:+"$2"}
+}
