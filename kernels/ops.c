@@ -24,7 +24,7 @@ unsigned ops_caps(void)
     ops_fill_onednn(&probe, caps | CAP_ONEDNN | CAP_WINOGRAD);
     if (probe.linear)
         caps |= CAP_ONEDNN;
-    if (probe.linear && (caps & CAP_AVX512)) /* its Winograd is written for AVX-512 alone */
+    if (probe.linear && (caps & CAP_AVX2)) /* the least that Winograd is written for */
         caps |= CAP_WINOGRAD;
     return caps;
 }

@@ -83,8 +83,8 @@ struct slot {
     const char *name;
     size_t offset; /* in struct ops */
     void (*check)(struct check *c);
-    bool weighs; /* takes a weight, so mixed precision may change what is inside */
-    bool winograd;
+    bool mixes;    /* mixed precision may change what is inside */
+    bool winograd; /* so may Winograd */
 };
 
 enum role {
@@ -166,7 +166,8 @@ bool check_is_new(const struct check *c, int r);
 
 /* The bounds of close.c. False, with the reason in gap->where, when a is too far from answer. */
 bool close_judge(const struct check *c, const struct twin *y, struct gap *gap);
-const char *close_row(const struct check *c, int r);
+const char *close_row(const struct check *c, int r); /* the arithmetic of rung r */
+bool close_reduces(const struct check *c, int r);    /* or does it only round? */
 
 extern const struct slot slots[];
 extern const int slot_count;

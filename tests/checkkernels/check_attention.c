@@ -26,7 +26,7 @@ static struct shape listed(const struct check *c)
     struct shape s = shapes[c->listed];
     int64_t width = s.batch * s.heads * s.dim;
 
-    while (!c->options->full && s.queries * s.keys * width > 200000000) {
+    while (!c->options->full && s.queries * s.keys * width > 150000000) {
         s.queries /= 2;
         if (s.keys > 1024)
             s.keys /= 2;

@@ -46,7 +46,7 @@ static void fit(const struct check *c, struct shape *s)
 {
     int64_t per_pixel = s->batch * s->inputs * s->outputs * s->kernel * s->kernel;
 
-    while (!c->options->full && s->height > 8 && s->height * s->width * per_pixel > 200000000) {
+    while (!c->options->full && s->height > 8 && s->height * s->width * per_pixel > 400000000) {
         s->height /= 2;
         s->width /= 2;
     }
@@ -64,8 +64,14 @@ static struct shape draw_shape(struct check *c, int64_t channels)
         .kernel = kernels[draw_below(c, COUNT(kernels))],
         .stride = 1 + draw_chance(c, 30),
     };
-    int half = (int)s.kernel / 2;
+    int half;
 
+    if (draw_chance(c, 40)) { /* the shape of most layers, and of Winograd */
+        s.kernel = 3;
+        s.stride = 1;
+        s.inputs = (s.inputs + 15) & ~(int64_t)15;
+    }
+    half = (int)s.kernel / 2;
     for (int i = 0; i < 4; i++)
         s.pad[i] = draw_chance(c, 60) ? half : draw_below(c, (int)s.kernel);
     if (s.height + s.pad[0] + s.pad[2] < s.kernel)

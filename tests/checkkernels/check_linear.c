@@ -22,7 +22,7 @@ static const struct shape linears[] = {
 /* Halve the rows until the judge needs a fraction of a second. */
 static int64_t fit(const struct check *c, int64_t rows, int64_t work_per_row)
 {
-    while (!c->options->full && rows > 32 && rows * work_per_row > 200000000)
+    while (!c->options->full && rows > 32 && rows * work_per_row > 400000000)
         rows /= 2;
     return rows;
 }

@@ -41,7 +41,7 @@ void check_norm_group(struct check *c)
         gamma = draw_shared(c, (struct ask){.name = "gamma", .dim = {1, 1, 1, channels}});
         beta = draw_shared(c, (struct ask){.name = "beta", .dim = {1, 1, 1, channels}});
         y = draw_output_or_over(c, "y", x);
-        check_note(c, "groups %d, epsilon %g, act %d", groups, (double)epsilon, (int)act);
+        check_note(c, "groups %d, epsilon %g, %s", groups, (double)epsilon, draw_act_name(act));
         check_flops(c, 8.0 * (double)tensor_count(x->t));
         while (check_next_run(c))
             c->device->ops.norm_group(c->device, y->t, x->t, gamma->t, beta->t, groups, epsilon,

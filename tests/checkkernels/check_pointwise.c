@@ -40,7 +40,7 @@ void check_activate(struct check *c)
         ask.scale = draw_chance(c, 50) ? 1 : 8; /* far out, where the curves are flat */
         x = draw_input(c, ask);
         y = draw_output_or_over(c, "y", x);
-        check_note(c, "act %d", (int)act);
+        check_note(c, "%s", draw_act_name(act));
         while (check_next_run(c))
             c->device->ops.activate(c->device, y->t, x->t, act);
     }

@@ -59,6 +59,14 @@ enum act draw_act(struct check *c)
     return (enum act)draw_below(c, ACT_TANH + 1);
 }
 
+const char *draw_act_name(enum act act)
+{
+    static const char *const names[] = {"no act", "relu",      "relu6",      "silu",
+                                        "gelu",   "gelu_tanh", "gelu_quick", "tanh"};
+
+    return names[act];
+}
+
 enum dtype draw_dtype(struct check *c)
 {
     return (enum dtype)draw_below(c, DTYPE_BF16 + 1);
@@ -258,13 +266,14 @@ struct ending draw_ending(struct check *c, struct ask y)
                     ? draw_input(c, (struct ask){"shift", {y.dim[0], 1, 1, n}, .plain = true})
                     : draw_absent(c, "shift");
     end.add = !end.none && draw_chance(c, 40) ? draw_input(c, add) : draw_absent(c, "add");
-    if (!end.none && draw_chance(c, 50))
+    /* What is left of large terms that cancel must not be cut to a small range on top. */
+    if (!end.none && draw_chance(c, 50) && c->kind != KIND_OFFSET)
         end.act = draw_act(c);
     if (end.add->t.data && draw_chance(c, 50))
         end.y = draw_over(c, y.name, end.add);
     else
         end.y = draw_output(c, y);
-    check_note(c, "act %d", (int)end.act);
+    check_note(c, "%s", end.none ? "no epilogue" : draw_act_name(end.act));
     return end;
 }
 

@@ -23,6 +23,7 @@ int draw_below(struct check *c, int count); /* 0 <= result < count */
 bool draw_chance(struct check *c, int percent);
 double draw_normal(struct check *c);
 enum act draw_act(struct check *c);
+const char *draw_act_name(enum act act);
 enum dtype draw_dtype(struct check *c); /* of a weight: any float */
 
 struct twin *draw_input(struct check *c, struct ask ask);

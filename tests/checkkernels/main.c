@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SLOT_SECONDS = 600 }; /* a slot that takes longer hangs */
+enum { SLOT_SECONDS = 600, SLOT_SECONDS_FULL = 3600 }; /* a slot that takes longer hangs */
 
 static const struct {
     const char *name;
@@ -137,29 +137,36 @@ static void rung_add(struct rung *rungs, int *count, unsigned mask, enum precisi
     ops_assert_full(&rung->ops);
 }
 
-/* From nothing to everything, one capability more at a time; then the same in mixed precision
-   from where bf16 begins. */
+/* From nothing to everything, one capability more at a time, with oneDNN over each instruction set
+   that it has kernels of ours for; then what bf16 changes in mixed precision. */
+static const struct {
+    unsigned mask;
+    enum precision precision;
+} ladder[] = {
+    {0, PRECISION_F32},
+    {CAP_AVX2, PRECISION_F32},
+    {CAP_AVX2 | CAP_ONEDNN, PRECISION_F32},
+    {CAP_AVX2 | CAP_ONEDNN | CAP_WINOGRAD, PRECISION_F32},
+    {CAP_AVX2 | CAP_AVX512, PRECISION_F32},
+    {CAP_AVX2 | CAP_AVX512 | CAP_BF16, PRECISION_F32},
+    {CAP_AVX2 | CAP_AVX512 | CAP_BF16 | CAP_ONEDNN, PRECISION_F32},
+    {CAP_AVX2 | CAP_AVX512 | CAP_BF16 | CAP_ONEDNN | CAP_WINOGRAD, PRECISION_F32},
+    {CAP_AVX2 | CAP_AVX512 | CAP_BF16, PRECISION_MIXED},
+    {CAP_AVX2 | CAP_AVX512 | CAP_BF16 | CAP_ONEDNN, PRECISION_MIXED},
+    {CAP_AVX2 | CAP_AVX512 | CAP_BF16 | CAP_ONEDNN | CAP_WINOGRAD, PRECISION_MIXED},
+};
+
 static int climb(struct rung *rungs, const struct options *o)
 {
     unsigned have = ops_caps() & o->caps;
     int count = 0;
 
-    for (int precision = PRECISION_F32; precision <= PRECISION_MIXED; precision++) {
-        unsigned mask = 0;
-        if (o->precision >= 0 && o->precision != precision)
+    for (int i = 0; i < COUNT(ladder); i++) {
+        if ((ladder[i].mask & ~have) ||
+            (o->precision >= 0 && o->precision != (int)ladder[i].precision))
             continue;
-        if (precision == PRECISION_F32)
-            rung_add(rungs, &count, 0, PRECISION_F32);
-        for (int i = 0; i < COUNT(cap_names); i++) {
-            if (!(have & cap_names[i].cap))
-                continue;
-            mask |= cap_names[i].cap;
-            if (precision == PRECISION_F32 || cap_names[i].cap >= CAP_BF16)
-                rung_add(rungs, &count, mask, (enum precision)precision);
-        }
+        rung_add(rungs, &count, ladder[i].mask, ladder[i].precision);
     }
-    if (!count) /* mixed, on a machine without anything */
-        rung_add(rungs, &count, have, PRECISION_MIXED);
     return count;
 }
 
@@ -236,7 +243,7 @@ static int check_slot(struct check *c)
         fflush(NULL);
         child = fork();
         if (child == 0) {
-            alarm(SLOT_SECONDS);
+            alarm(c->options->full ? SLOT_SECONDS_FULL : SLOT_SECONDS);
             check_in_child(c);
         }
         if (child < 0 || waitpid(child, &how, 0) != child)
@@ -302,6 +309,10 @@ int main(int argc, char **argv)
     c.options = &options;
     c.rungs = rungs;
     c.rung_count = climb(rungs, &options);
+    if (!c.rung_count) {
+        fputs("checkkernels: no rung is left with these capabilities and this precision\n", stderr);
+        return 2;
+    }
     if (options.list) {
         list(&c);
         return 0;

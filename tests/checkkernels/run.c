@@ -26,21 +26,21 @@ static void (*slot_of(const struct ops *ops, const struct slot *slot))(void)
     return function;
 }
 
-/* Equal pointers can still compute differently: a weight's own form decides about bf16 and
-   Winograd. The reference never packs, so it is always the same. */
+/* Equal pointers can still compute differently: how the device was opened decides about bf16 and
+   Winograd. The reference looks at neither. */
 static bool same_inside(const struct check *c, int a, int b)
 {
-    unsigned differ = c->rungs[a].mask ^ c->rungs[b].mask;
+    const struct rung *one = &c->rungs[a], *other = &c->rungs[b];
     struct ops plain;
 
-    if (slot_of(&c->rungs[a].ops, c->slot) != slot_of(&c->rungs[b].ops, c->slot))
-        return false;
     ops_fill_reference(&plain);
-    if (slot_of(&plain, c->slot) == slot_of(&c->rungs[a].ops, c->slot))
-        return true;
-    if (c->slot->weighs && c->rungs[a].precision != c->rungs[b].precision)
+    if (slot_of(&one->ops, c->slot) != slot_of(&other->ops, c->slot))
         return false;
-    return !(c->slot->winograd && (differ & CAP_WINOGRAD));
+    if (slot_of(&one->ops, c->slot) == slot_of(&plain, c->slot))
+        return true;
+    if (c->slot->mixes && one->precision != other->precision)
+        return false;
+    return !c->slot->winograd || one->ops.open == other->ops.open;
 }
 
 bool check_is_new(const struct check *c, int r)
