@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine with a tiny random pipeline, on one thread of plain C: real turns, real pictures.
+ */
+#include "engine/engine.h"
+#include "tests/unit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TINY     "tests/golden/tiny_sd1"
+#define JOBS_MAX 16
+
+/* Whoever waits for jobs: counts how often each came back. */
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int returned;
+};
+
+struct fixture {
+    struct engine *engine;
+    struct job_pool *pool;
+    struct waiter waiter;
+};
+
+static void job_returned(struct job *job)
+{
+    struct waiter *w = job->ticket;
+
+    pthread_mutex_lock(&w->lock);
+    w->returned++;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void wait_for(struct waiter *w, int count)
+{
+    struct timespec limit;
+
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 120;
+    pthread_mutex_lock(&w->lock);
+    while (w->returned < count)
+        assert_int_equal(pthread_cond_timedwait(&w->changed, &w->lock, &limit), 0);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static int open_with(void **state, int seats, int queue)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct engine_options options = {.device = {.threads = 1, .reference = true},
+                                     .model_folder = {TINY},
+                                     .model_count = 1,
+                                     .seats_max = seats,
+                                     .queue_max = queue};
+    struct why why = {{0}};
+
+    if (!f || job_pool_open(&f->pool, JOBS_MAX))
+        return 1;
+    pthread_mutex_init(&f->waiter.lock, NULL);
+    pthread_cond_init(&f->waiter.changed, NULL);
+    if (engine_open(&f->engine, &options, &why)) {
+        print_error("%s\n", why.text);
+        return 1;
+    }
+    *state = f;
+    return 0;
+}
+
+static int open_four_seats(void **state)
+{
+    return open_with(state, 4, 8);
+}
+
+static int open_one_seat(void **state)
+{
+    return open_with(state, 1, 2);
+}
+
+static int close_all(void **state)
+{
+    struct fixture *f = *state;
+
+    engine_close(&f->engine, 60000);
+    job_pool_close(&f->pool);
+    pthread_mutex_destroy(&f->waiter.lock);
+    pthread_cond_destroy(&f->waiter.changed);
+    free(f);
+    return 0;
+}
+
+static struct job *new_job(struct fixture *f, uint64_t seed, int steps)
+{
+    const struct model_info *info = engine_model_info(f->engine, 0);
+    struct why why = {{0}};
+    struct job *job;
+
+    assert_int_equal(job_take(f->pool, &job, 1), ST_OK);
+    assert_int_equal(job_set_texts(job, "a red fox", 9, "", 0, &why), ST_OK);
+    job->picture.width = job->picture.height = info->size_default;
+    job->picture.steps = steps;
+    job->picture.guidance = 4;
+    job->picture.sampler = SAMPLER_DDIM;
+    job->picture.seed = seed;
+    job->done = job_returned;
+    job->ticket = &f->waiter;
+    assert_int_equal(engine_check(f->engine, 0, &job->picture, &why), ST_OK);
+    return job;
+}
+
+static void a_job_comes_back_with_its_picture_and_times(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job = new_job(f, 1, 3);
+    static const uint8_t png[] = {0x89, 'P', 'N', 'G'};
+    struct engine_stats stats;
+
+    assert_int_equal(engine_submit(f->engine, &job, 1), ST_OK);
+    wait_for(&f->waiter, 1);
+
+    assert_int_equal(job->status, ST_OK);
+    assert_int_equal(atomic_load(&job->state), JOB_DONE);
+    assert_int_equal(atomic_load(&job->step), 3);
+    assert_true(job->body.count > sizeof(png));
+    assert_memory_equal(job->body.data, png, sizeof(png));
+    assert_true(job->times.received_us <= job->times.queued_us);
+    assert_true(job->times.queued_us <= job->times.seated_us);
+    assert_true(job->times.seated_us <= job->times.denoised_us);
+    assert_true(job->times.denoised_us <= job->times.decoded_us);
+    assert_true(job->times.decoded_us <= job->times.encoded_us);
+    engine_get_stats(f->engine, &stats);
+    assert_int_equal(stats.done, 1);
+    assert_int_equal(stats.steps, 3);
+    job_put(f->pool, job);
+}
+
+/* Goal: a picture depends on its request, never on who shared the batch.
+   Method: eight different pictures, alone one after another, then all at once over four seats, so
+   that they join and leave in the middle of each other; the files must be the same bytes. */
+static void a_picture_is_the_same_alone_and_in_company(void **state)
+{
+    struct fixture *f = *state;
+    struct job *alone[8], *together[8];
+
+    for (int i = 0; i < 8; i++) {
+        struct job **set[2] = {alone, together};
+
+        for (int s = 0; s < 2; s++) {
+            set[s][i] = new_job(f, (uint64_t)i, 2 + i % 4);
+            set[s][i]->picture.sampler = i % SAMPLER_COUNT;
+            set[s][i]->picture.guidance = i % 3 ? 3.0 + i : 1.0;
+            if (i == 5)
+                set[s][i]->picture.width /= 2;
+        }
+    }
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(engine_submit(f->engine, &alone[i], 1), ST_OK);
+        wait_for(&f->waiter, i + 1);
+    }
+    assert_int_equal(engine_submit(f->engine, together, 8), ST_OK);
+    wait_for(&f->waiter, 16);
+
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(alone[i]->status, ST_OK);
+        assert_int_equal(together[i]->status, ST_OK);
+        assert_int_equal(alone[i]->body.count, together[i]->body.count);
+        assert_memory_equal(alone[i]->body.data, together[i]->body.data, alone[i]->body.count);
+        job_put(f->pool, alone[i]);
+        job_put(f->pool, together[i]);
+    }
+}
+
+static void a_full_queue_takes_none_of_a_request(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[6];
+    struct engine_stats stats;
+    const struct timespec nap = {.tv_nsec = 2000000};
+
+    for (int i = 0; i < 6; i++)
+        jobs[i] = new_job(f, (uint64_t)i, 50);
+    assert_int_equal(engine_submit(f->engine, jobs, 1), ST_OK);
+    do {
+        nanosleep(&nap, NULL);
+        engine_get_stats(f->engine, &stats);
+    } while (!stats.seated);
+
+    assert_int_equal(engine_submit(f->engine, jobs + 1, 3), ST_FULL);
+    assert_int_equal(engine_submit(f->engine, jobs + 1, 2), ST_OK);
+    assert_int_equal(engine_submit(f->engine, jobs + 3, 1), ST_FULL);
+
+    for (int i = 0; i < 3; i++)
+        atomic_store(&jobs[i]->cancelled, true);
+    wait_for(&f->waiter, 3);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(jobs[i]->status, i < 3 ? ST_CANCELLED : ST_OK);
+        assert_null(jobs[i]->body.data);
+        job_put(f->pool, jobs[i]);
+    }
+}
+
+/* Goal: closing hands back every job exactly once, whether it sat or waited. */
+static void closing_hands_back_who_sits_and_who_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[3];
+
+    for (int i = 0; i < 3; i++)
+        jobs[i] = new_job(f, (uint64_t)i, 150);
+    assert_int_equal(engine_submit(f->engine, jobs, 2), ST_OK);
+
+    engine_close(&f->engine, 0);
+
+    assert_int_equal(f->waiter.returned, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(jobs[i]->status, ST_CANCELLED);
+        assert_string_equal(jobs[i]->why.text, "the server is shutting down");
+    }
+    for (int i = 0; i < 3; i++)
+        job_put(f->pool, jobs[i]);
+}
+
+static void closing_with_time_finishes_what_was_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[2] = {new_job(f, 1, 4), new_job(f, 2, 4)};
+
+    assert_int_equal(engine_submit(f->engine, jobs, 2), ST_OK);
+
+    engine_close(&f->engine, 60000);
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(jobs[i]->status, ST_OK);
+        job_put(f->pool, jobs[i]);
+    }
+}
+
+static void engine_open_says_which_option_is_wrong(void **state)
+{
+    struct engine_options options = {.model_folder = {TINY, TINY},
+                                     .model_count = 2,
+                                     .device = {.threads = 1, .reference = true}};
+    struct engine *engine;
+    struct why why = {{0}};
+    (void)state;
+
+    assert_int_equal(engine_open(&engine, &options, &why), ST_INVALID);
+    assert_non_null(strstr(why.text, "tiny_sd1"));
+    options.model_count = 0;
+    assert_int_equal(engine_open(&engine, &options, &why), ST_INVALID);
+    options.model_count = 1;
+    options.seats_max = 1000;
+    assert_int_equal(engine_open(&engine, &options, &why), ST_INVALID);
+    assert_non_null(strstr(why.text, "1000"));
+    options.seats_max = 1;
+    options.model_folder[0] = "tests/golden/nowhere";
+    assert_int_not_equal(engine_open(&engine, &options, &why), ST_OK);
+    assert_non_null(strstr(why.text, "nowhere"));
+    assert_null(engine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_job_comes_back_with_its_picture_and_times,
+                                        open_four_seats, close_all),
+        cmocka_unit_test_setup_teardown(a_picture_is_the_same_alone_and_in_company, open_four_seats,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(a_full_queue_takes_none_of_a_request, open_one_seat,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(closing_hands_back_who_sits_and_who_waits, open_one_seat,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(closing_with_time_finishes_what_was_taken, open_one_seat,
+                                        close_all),
+        cmocka_unit_test(engine_open_says_which_option_is_wrong),
+    };
+
+    return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}
