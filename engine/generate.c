@@ -154,7 +154,9 @@ static enum status start(struct run *r)
     if (st)
         return st;
     r->result->prompt_cut = r->latent.prompt_cut;
-    return dump_device(r, "context", r->latent.context);
+    const struct tensor context = r->latent.context;
+    return dump_device(r, "context",
+                       tensor_reshape(context, 1, context.dim[0], context.dim[2], context.dim[3]));
 }
 
 /* --- steps and pixels -------------------------------------------------------------------- */
