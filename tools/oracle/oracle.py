@@ -5,6 +5,7 @@ Everything that leaves this file is channels-last ([h, w, c]), as limner keeps i
 """
 
 import json
+import math
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -87,40 +88,50 @@ def make_scheduler(config, sampler=None):
 
 
 class Pipeline:
+    """A folder's parts, loaded when they are first asked for; `drop` gives memory back."""
+
     def __init__(self, folder):
         self.folder = folder
-
-        def at(*parts):
-            return os.path.join(folder, *parts)
-
-        def variant(part, stem):
-            return "fp16" if os.path.exists(at(part, stem + ".fp16.safetensors")) else None
-
-        with open(at("scheduler", "scheduler_config.json")) as f:
+        self.parts = {}
+        with open(self.at("scheduler", "scheduler_config.json")) as f:
             self.scheduler_config = json.load(f)
-        with open(at("vae", "config.json")) as f:
-            tiny = json.load(f)["_class_name"] == "AutoencoderTiny"
-        name = "diffusion_pytorch_model"
-        self.tokenizer = CLIPTokenizer.from_pretrained(at("tokenizer"))
-        self.text_encoder = (
-            CLIPTextModel.from_pretrained(at("text_encoder"), variant=variant("text_encoder", "model"))
-            .float()
-            .eval()
-        )
-        if os.path.exists(at("unet", name + ".safetensors.index.json")):
-            self.unet = sharded_unet(at("unet"), name)
-        else:
-            self.unet = UNet2DConditionModel.from_pretrained(
-                at("unet"), variant=variant("unet", name), low_cpu_mem_usage=False
-            )
-        self.unet = self.unet.float().eval()
-        self.vae = (
-            (AutoencoderTiny if tiny else AutoencoderKL)
-            .from_pretrained(at("vae"), variant=variant("vae", name), low_cpu_mem_usage=False)
-            .float()
-            .eval()
-        )
-        self.tiny = tiny
+        with open(self.at("vae", "config.json")) as f:
+            self.tiny = json.load(f)["_class_name"] == "AutoencoderTiny"
+
+    def at(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def load(self, part, cls, stem="diffusion_pytorch_model", **how):
+        if part not in self.parts:
+            variant = "fp16" if os.path.exists(self.at(part, stem + ".fp16.safetensors")) else None
+            if os.path.exists(self.at(part, stem + ".safetensors.index.json")) and hasattr(cls, "load_config"):
+                module = sharded(cls, self.at(part), stem)
+            else:
+                module = cls.from_pretrained(self.at(part), variant=variant, **how)
+            self.parts[part] = module.float().eval()
+        return self.parts[part]
+
+    def drop(self, part):
+        self.parts.pop(part, None)
+
+    @property
+    def tokenizer(self):
+        if "tokenizer" not in self.parts:
+            self.parts["tokenizer"] = CLIPTokenizer.from_pretrained(self.at("tokenizer"))
+        return self.parts["tokenizer"]
+
+    @property
+    def text_encoder(self):
+        return self.load("text_encoder", CLIPTextModel, "model")
+
+    @property
+    def unet(self):
+        return self.load("unet", UNet2DConditionModel, low_cpu_mem_usage=False)
+
+    @property
+    def vae(self):
+        cls = AutoencoderTiny if self.tiny else AutoencoderKL
+        return self.load("vae", cls, low_cpu_mem_usage=False)
 
     def ids(self, negative, prompt):
         """[2, T], negative first."""
@@ -160,16 +171,34 @@ class Pipeline:
         return to_hwc(z)
 
 
-def sharded_unet(folder, name):
+def sharded(cls, folder, stem):
     """diffusers itself wants another package to read shards."""
-    unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(folder))
-    with open(os.path.join(folder, name + ".safetensors.index.json")) as f:
+    module = cls.from_config(cls.load_config(folder))
+    with open(os.path.join(folder, stem + ".safetensors.index.json")) as f:
         shards = sorted(set(json.load(f)["weight_map"].values()))
     state = {}
     for shard in shards:
         state |= load_file(os.path.join(folder, shard))
-    unet.load_state_dict(state)
-    return unet
+    module.load_state_dict(state)
+    return module
+
+
+def healthy(module, generator, gain=1.0):
+    """Yields (name, random tensor) for every parameter of a module, scaled like trained ones: by
+    fan-in, norms near one. Activations stay of order one through any depth."""
+    for prefix, m in module.named_modules():
+        kind = type(m).__name__
+        for name, p in m.named_parameters(recurse=False):
+            x = torch.randn(p.shape, generator=generator)
+            if kind in ("GroupNorm", "LayerNorm"):
+                x = 1 + 0.2 * x if name == "weight" else 0.1 * x
+            elif kind == "Embedding":
+                x *= 0.7
+            elif kind in ("Linear", "Conv2d"):
+                x *= gain / math.sqrt(p[0].numel()) if name == "weight" else 0.1
+            else:
+                raise SystemExit(f"{kind}: no initialisation for its {name}")
+            yield (f"{prefix}.{name}" if prefix else name), x
 
 
 def to_nchw(x):

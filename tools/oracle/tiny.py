@@ -10,7 +10,6 @@ under the names that `limner generate --dump` uses. Weights are random but scale
 
 import argparse
 import json
-import math
 import os
 import shutil
 
@@ -50,24 +49,7 @@ def write_tokenizer(folder, length, pad):
 
 
 def healthy(module, generator, gain=1.0):
-    """Random weights under which activations stay of order one."""
-
-    def normal(shape, scale):
-        return torch.randn(shape, generator=generator) * scale
-
-    for m in module.modules():
-        name = type(m).__name__
-        if name in ("Linear", "Conv2d", "LoRACompatibleConv", "LoRACompatibleLinear", "NonDynamicallyQuantizableLinear"):
-            m.weight.copy_(normal(m.weight.shape, gain / math.sqrt(m.weight[0].numel())))
-            if m.bias is not None:
-                m.bias.copy_(normal(m.bias.shape, 0.1))
-        elif name in ("GroupNorm", "LayerNorm"):
-            m.weight.copy_(1 + normal(m.weight.shape, 0.2))
-            m.bias.copy_(normal(m.bias.shape, 0.1))
-        elif name == "Embedding":
-            m.weight.copy_(normal(m.weight.shape, 0.7))
-        elif len(list(m.parameters(recurse=False))) > 0:
-            raise SystemExit(f"{name}: no initialisation for its parameters")
+    module.load_state_dict(dict(oracle.healthy(module, generator, gain)), strict=False)
     return module
 
 
