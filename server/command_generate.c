@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/crypto.h"
+#include "codec/encode.h"
+#include "engine/generate.h"
+#include "server/commands.h"
+#include "server/config.h"
+#include "server/show.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BAR_WIDTH   30
+#define THREADS_MAX 256
+
+static const char help[] =
+    "limner generate - make one picture here and now\n\n"
+    "    limner generate \"PROMPT\" [-o FILE] [flags]\n\n"
+    "    -o, --output FILE     .png, .webp or .jpg; without it limner-SEED.png\n"
+    "    --model DIR           a model folder; without it the starter model\n"
+    "    --width, --height N   pixels; without them what the model was made for\n"
+    "    --steps N             denoising steps\n"
+    "    --guidance X          how closely the prompt is followed\n"
+    "    --negative TEXT       what the picture shall not show\n"
+    "    --sampler NAME        euler, euler_ancestral, ddim, dpmpp_2m or lcm\n"
+    "    --seed N              the same seed gives the same picture; without it a random one\n"
+    "    --quality N           0 to 100, for .webp and .jpg; 90 without it\n"
+    "    --noise FILE          first noise from a safetensors file, tensor \"noise\"\n"
+    "    --dump FILE           write every stage into one safetensors file\n"
+    "    --threads N           threads that compute; without it one per core\n"
+    "    --precision f32|mixed mixed: bfloat16 where the CPU is faster with it\n"
+    "    --show                show it on a terminal that can (kitty, Ghostty, Konsole, iTerm2,\n"
+    "                          WezTerm, mintty)\n";
+
+struct command {
+    struct generate_options generate;
+    const char *output;
+    enum format format;
+    int quality;
+    bool seed_given, show, help;
+    char output_default[64];
+    char model_default[PATH_MAX];
+};
+
+enum flag {
+    FLAG_OUTPUT = 'o',
+    FLAG_HELP = 'h',
+    FLAG_MODEL = 256,
+    FLAG_WIDTH,
+    FLAG_HEIGHT,
+    FLAG_STEPS,
+    FLAG_GUIDANCE,
+    FLAG_NEGATIVE,
+    FLAG_SAMPLER,
+    FLAG_SEED,
+    FLAG_QUALITY,
+    FLAG_NOISE,
+    FLAG_DUMP,
+    FLAG_THREADS,
+    FLAG_PRECISION,
+    FLAG_SHOW,
+};
+
+static const struct option flags[] = {
+    {"output", required_argument, NULL, FLAG_OUTPUT},
+    {"help", no_argument, NULL, FLAG_HELP},
+    {"model", required_argument, NULL, FLAG_MODEL},
+    {"width", required_argument, NULL, FLAG_WIDTH},
+    {"height", required_argument, NULL, FLAG_HEIGHT},
+    {"steps", required_argument, NULL, FLAG_STEPS},
+    {"guidance", required_argument, NULL, FLAG_GUIDANCE},
+    {"negative", required_argument, NULL, FLAG_NEGATIVE},
+    {"sampler", required_argument, NULL, FLAG_SAMPLER},
+    {"seed", required_argument, NULL, FLAG_SEED},
+    {"quality", required_argument, NULL, FLAG_QUALITY},
+    {"noise", required_argument, NULL, FLAG_NOISE},
+    {"dump", required_argument, NULL, FLAG_DUMP},
+    {"threads", required_argument, NULL, FLAG_THREADS},
+    {"precision", required_argument, NULL, FLAG_PRECISION},
+    {"show", no_argument, NULL, FLAG_SHOW},
+    {NULL, 0, NULL, 0},
+};
+
+/* ---- what is asked ---- */
+
+static enum status read_int(int *out, const char *name, const char *text, int high, struct why *why)
+{
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < 0 || value > high)
+        return why_fail(why, ST_INVALID, "--%s must be an integer from 0 to %d, not '%s'", name,
+                        high, text);
+    *out = (int)value;
+    return ST_OK;
+}
+
+static enum status read_guidance(double *out, const char *text, struct why *why)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end || !isfinite(value) || value < 0)
+        return why_fail(why, ST_INVALID, "--guidance must be a number from 0, not '%s'", text);
+    *out = value;
+    return ST_OK;
+}
+
+static enum status read_seed(struct command *c, const char *text, struct why *why)
+{
+    char *end;
+
+    errno = 0;
+    c->generate.picture.seed = strtoull(text, &end, 10);
+    c->seed_given = true;
+    if (errno || end == text || *end || *text == '-')
+        return why_fail(why, ST_INVALID, "--seed must be an integer from 0 to 2^64 - 1, not '%s'",
+                        text);
+    return ST_OK;
+}
+
+static enum status read_precision(struct command *c, const char *text, struct why *why)
+{
+    c->generate.device.precision = strcmp(text, "mixed") ? PRECISION_F32 : PRECISION_MIXED;
+    if (strcmp(text, "f32") && strcmp(text, "mixed"))
+        return why_fail(why, ST_INVALID, "--precision must be f32 or mixed, not '%s'", text);
+    return ST_OK;
+}
+
+static enum status read_flag(struct command *c, int flag, struct why *why)
+{
+    struct picture *p = &c->generate.picture;
+
+    switch (flag) {
+    case FLAG_OUTPUT:
+        c->output = optarg;
+        return ST_OK;
+    case FLAG_MODEL:
+        c->generate.model_folder = optarg;
+        return ST_OK;
+    case FLAG_WIDTH:
+        return read_int(&p->width, "width", optarg, INT_MAX, why);
+    case FLAG_HEIGHT:
+        return read_int(&p->height, "height", optarg, INT_MAX, why);
+    case FLAG_STEPS:
+        return read_int(&p->steps, "steps", optarg, SAMPLER_STEPS_MAX, why);
+    case FLAG_GUIDANCE:
+        return read_guidance(&p->guidance, optarg, why);
+    case FLAG_NEGATIVE:
+        p->negative = optarg;
+        return ST_OK;
+    case FLAG_SAMPLER:
+        c->generate.sampler_default = false;
+        return sampler_from_name(&p->sampler, optarg, why);
+    case FLAG_SEED:
+        return read_seed(c, optarg, why);
+    case FLAG_QUALITY:
+        return read_int(&c->quality, "quality", optarg, 100, why);
+    case FLAG_NOISE:
+        c->generate.noise_path = optarg;
+        return ST_OK;
+    case FLAG_DUMP:
+        c->generate.dump_path = optarg;
+        return ST_OK;
+    case FLAG_THREADS:
+        return read_int(&c->generate.device.threads, "threads", optarg, THREADS_MAX, why);
+    case FLAG_PRECISION:
+        return read_precision(c, optarg, why);
+    case FLAG_SHOW:
+        c->show = true;
+        return ST_OK;
+    case FLAG_HELP:
+        c->help = true;
+        return ST_OK;
+    default:
+        return why_fail(why, ST_INVALID, "limner generate --help lists the flags");
+    }
+}
+
+static enum status read_format(struct command *c, struct why *why)
+{
+    const char *dot = strrchr(c->output, '.');
+
+    if (dot && encode_format_from_name(&c->format, dot + 1) == ST_OK)
+        return ST_OK;
+    return why_fail(why, ST_INVALID, "'%s' must end in .png, .webp, .jpg or .jpeg", c->output);
+}
+
+/* What was left open: a seed, a name, the model. */
+static enum status fill_in(struct command *c, struct why *why)
+{
+    uint32_t seed;
+
+    if (!c->seed_given) {
+        if (crypto_random(&seed, sizeof(seed)))
+            return why_fail(why, ST_IO, "the system has no random numbers; say --seed");
+        c->generate.picture.seed = seed;
+    }
+    if (!c->output) {
+        snprintf(c->output_default, sizeof(c->output_default), "limner-%" PRIu64 ".png",
+                 c->generate.picture.seed);
+        c->output = c->output_default;
+    }
+    if (!c->generate.model_folder) {
+        enum status st = config_find_starter(c->model_default, sizeof(c->model_default), why);
+
+        if (st)
+            return st;
+        c->generate.model_folder = c->model_default;
+    }
+    return read_format(c, why);
+}
+
+/* `args` begin with a name that getopt skips. */
+static enum status read_command(struct command *c, int count, char **args, struct why *why)
+{
+    int flag;
+
+    *c = (struct command){.quality = 90};
+    c->generate.picture = (struct picture){.width = -1, .height = -1, .steps = -1, .guidance = -1};
+    c->generate.sampler_default = true;
+    while ((flag = getopt_long(count, args, "o:h", flags, NULL)) != -1) {
+        enum status st = read_flag(c, flag, why);
+
+        if (st)
+            return st;
+    }
+    if (c->help)
+        return ST_OK;
+    if (optind != count - 1 || !*args[optind])
+        return why_fail(why, ST_INVALID, "one prompt is needed, in quotes");
+    c->generate.picture.prompt = args[optind];
+    return fill_in(c, why);
+}
+
+/* ---- what comes out ---- */
+
+static void draw_progress(void *context, int done, int total)
+{
+    int filled = total > 0 ? done * BAR_WIDTH / total : 0;
+
+    (void)context;
+    fprintf(stderr, "\r[%.*s%.*s] %d/%d ", filled, "##############################",
+            BAR_WIDTH - filled, "..............................", done, total);
+    if (done == total)
+        fprintf(stderr, "\r%*s\r", BAR_WIDTH + 16, "");
+}
+
+static bool write_all(int fd, const struct bytes *b)
+{
+    size_t done = 0;
+
+    while (done < b->count) {
+        ssize_t n = write(fd, b->data + done, b->count - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        done += (size_t)n;
+    }
+    return fsync(fd) == 0;
+}
+
+/* The file appears whole or not at all: it is written beside its place and moved there. */
+static enum status save(const char *path, const struct bytes *b, struct why *why)
+{
+    char beside[PATH_MAX];
+    mode_t mask = umask(0);
+    bool written;
+    int fd;
+
+    umask(mask);
+    if (snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= (int)sizeof(beside))
+        return why_fail(why, ST_INVALID, "the name of the output is too long");
+    fd = mkstemp(beside);
+    if (fd < 0)
+        return why_fail(why, ST_IO, "cannot write %s: %s", path, strerror(errno));
+    written = write_all(fd, b) && fchmod(fd, 0666 & ~mask) == 0;
+    if (close(fd) || !written || rename(beside, path)) {
+        int reason = errno;
+
+        unlink(beside);
+        return why_fail(why, ST_IO, "cannot write %s: %s", path, strerror(reason));
+    }
+    return ST_OK;
+}
+
+static enum status show(const struct image *image, struct why *why)
+{
+    enum terminal terminal = show_detect(getenv("TERM"), getenv("TERM_PROGRAM"),
+                                         getenv("KITTY_WINDOW_ID"), getenv("KONSOLE_VERSION"));
+    struct bytes png = {0};
+    enum status st;
+
+    if (!isatty(STDOUT_FILENO) || terminal == TERMINAL_PLAIN)
+        return why_fail(why, ST_UNSUPPORTED, "this terminal cannot show pictures");
+    st = encode_image(&png, image, (struct encode_options){.format = FORMAT_PNG});
+    if (!st)
+        st = show_png(stdout, terminal, &png);
+    bytes_close(&png);
+    return st ? why_fail(why, st, "the picture could not be shown") : ST_OK;
+}
+
+static void report(const struct command *c, const struct generate_result *r)
+{
+    const struct picture *p = &r->picture;
+
+    printf("%s: %dx%d, seed %" PRIu64 ", %d steps %s, guidance %g\n", c->output, p->width,
+           p->height, p->seed, p->steps, sampler_name(p->sampler), p->guidance);
+    fprintf(stderr, "load %.2f s, text %.2f s, denoise %.2f s, decode %.2f s\n", r->load_ms / 1e3,
+            r->encode_ms / 1e3, r->denoise_ms / 1e3, r->decode_ms / 1e3);
+    if (r->prompt_cut)
+        fputs("the prompt was longer than this model reads; its end was ignored\n", stderr);
+}
+
+static enum status deliver(const struct command *c, const struct generate_result *r,
+                           struct why *why)
+{
+    struct encode_options options = {.format = c->format, .quality = c->quality};
+    struct bytes file = {0};
+    struct why unshown = {""};
+    enum status st = encode_image(&file, &r->image, options);
+
+    if (st)
+        return why_fail(why, st, "no memory to encode the picture");
+    st = save(c->output, &file, why);
+    bytes_close(&file);
+    if (st)
+        return st;
+    report(c, r);
+    if (c->show && show(&r->image, &unshown))
+        fprintf(stderr, "limner: %s\n", unshown.text);
+    return ST_OK;
+}
+
+int command_generate(int count, char **args)
+{
+    struct generate_result result = {0};
+    struct why why = {""};
+    struct command c;
+    enum status st = read_command(&c, count + 1, args - 1, &why);
+
+    if (st) {
+        fprintf(stderr, "limner generate: %s\n", why.text);
+        return 2;
+    }
+    if (c.help) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (isatty(STDERR_FILENO))
+        c.generate.progress = draw_progress;
+    st = generate_run(&c.generate, &result, &why);
+    if (!st)
+        st = deliver(&c, &result, &why);
+    image_close(&result.image);
+    if (st)
+        fprintf(stderr, "limner generate: %s\n", why.text);
+    return st ? 1 : 0;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a server. The network opens first, so that health checks are answered while a big
+ * model loads on a thread of its own; the main thread waits for signals. To stop: refuse new work
+ * and close the door, let what is under way finish, up to a limit, then end the engine (which
+ * answers the rest), the network, and the pools. A second signal ends the waiting at once.
+ */
+#include "base/log.h"
+#include "server/api_images.h"
+#include "server/commands.h"
+#include "server/config.h"
+#include "server/listen.h"
+#include "server/routes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define BODY_MAX   (1 << 20) /* two texts of 32,000 characters, each escaped as \uXXXX\uXXXX */
+#define LOOK_MS    100
+#define FLUSH_MS   2000 /* for answers to leave after the last one was written */
+#define JOBS_SPARE 16   /* pictures that are being encoded, or whose answer is on its way */
+
+enum loading { LOADING, LOADED, LOAD_FAILED };
+
+struct server {
+    struct config config;
+    struct service service;
+    struct engine *engine;
+    pthread_t loader;
+    atomic_int loading;
+    struct why why; /* of the loader */
+};
+
+/* ---- start ---- */
+
+static enum status open_http(struct server *s, int jobs_max, struct why *why)
+{
+    struct http_options options = {
+        .listener_count = 2,
+        .listener[ROUTES_METRICS].until_end = true,
+        .io_threads = s->config.io_threads,
+        .connections_max = s->config.connections,
+        .tickets_max = jobs_max,
+        .body_max = BODY_MAX,
+        .handle = routes_handle,
+        .refuse = routes_refuse,
+        .answered = routes_answered,
+        .context = &s->service,
+    };
+    const char *const addresses[] = {s->config.listen, s->config.metrics};
+
+    for (int i = 0; i < options.listener_count; i++) {
+        enum status st = listen_parse(options.listener[i].host, sizeof(options.listener[i].host),
+                                      &options.listener[i].port, addresses[i], why);
+
+        if (st)
+            return st;
+    }
+    return http_open(&s->service.http, &options, why);
+}
+
+static void *load(void *memory)
+{
+    struct server *s = memory;
+    const struct config *c = &s->config;
+    struct engine_options options = {
+        .device = {.threads = c->threads, .precision = c->precision},
+        .model_count = c->model_count,
+        .seats_max = c->seats,
+        .queue_max = c->queue,
+        .size_max = c->size_max,
+    };
+    int64_t begun_us = clock_now_us(&s->service.clock);
+    char text[256];
+
+    for (int i = 0; i < c->model_count; i++)
+        options.model_folder[i] = c->model[i];
+    if (engine_open(&s->engine, &options, &s->why)) {
+        atomic_store(&s->loading, LOAD_FAILED);
+        return NULL;
+    }
+    engine_describe(s->engine, text, sizeof(text));
+    s->service.loaded_s = clock_unix_s();
+    atomic_store(&s->service.engine, s->engine);
+    log_info("ready", "%s load_ms=%lld", text,
+             (long long)((clock_now_us(&s->service.clock) - begun_us) / 1000));
+    atomic_store(&s->loading, LOADED);
+    return NULL;
+}
+
+static enum status start(struct server *s, struct why *why)
+{
+    int jobs_max = s->config.queue + s->config.seats + JOBS_SPARE;
+    enum status st;
+
+    clock_init_real(&s->service.clock);
+    s->service.size_max = s->config.size_max;
+    s->service.seats = s->config.seats;
+    if (mkdir(s->config.state, 0700) && errno != EEXIST)
+        log_warn("state", "cannot make the folder %s: %s", s->config.state, strerror(errno));
+    st = images_open(&s->service.images, jobs_max);
+    if (st)
+        return why_fail(why, st, "no memory for %d pictures on their way", jobs_max);
+    st = open_http(s, jobs_max, why);
+    if (st)
+        return st;
+    log_info("listening", "api=%d metrics=%d", http_port(s->service.http, ROUTES_PUBLIC),
+             http_port(s->service.http, ROUTES_METRICS));
+    if (pthread_create(&s->loader, NULL, load, s))
+        return why_fail(why, ST_FULL, "cannot start a thread to load the models");
+    return ST_OK;
+}
+
+/* ---- run and stop ---- */
+
+static bool signal_came(const sigset_t *signals, int wait_ms)
+{
+    struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
+
+    return sigtimedwait(signals, NULL, &wait) > 0;
+}
+
+/* Until a signal comes, or there is nothing left to serve with. */
+static void run(struct server *s, const sigset_t *signals)
+{
+    while (!signal_came(signals, LOOK_MS)) {
+        if (atomic_load(&s->loading) == LOAD_FAILED)
+            return;
+        if (atomic_load(&s->loading) == LOADED && !engine_is_healthy(s->engine))
+            return;
+    }
+}
+
+/* False when a second signal asked to hurry, or time ran out. */
+static bool wait_for_answers(struct server *s, int wait_ms, const sigset_t *signals)
+{
+    struct clock *clock = &s->service.clock;
+    int64_t until_us = clock_now_us(clock) + (int64_t)wait_ms * 1000;
+
+    while (http_busy(s->service.http) > 0) {
+        if (clock_now_us(clock) >= until_us || signal_came(signals, 10))
+            return false;
+    }
+    return true;
+}
+
+static void stop(struct server *s, const sigset_t *signals)
+{
+    bool finished;
+
+    atomic_store(&s->service.draining, true);
+    http_drain(s->service.http);
+    log_info("draining", "requests=%d limit_s=%d", http_busy(s->service.http), s->config.drain_s);
+    finished = wait_for_answers(s, s->config.drain_s * 1000, signals);
+    pthread_join(s->loader, NULL);
+    engine_close(&s->engine, 0);
+    atomic_store(&s->service.engine, NULL);
+    wait_for_answers(s, FLUSH_MS, signals);
+    http_close(&s->service.http);
+    images_close(&s->service.images);
+    log_info("stopped", "%s", finished ? "everything was answered" : "not everything was made");
+}
+
+/* The code to end with; s is torn down, unless it is COMMAND_ABANDON. */
+static int serve(struct server *s, const sigset_t *signals)
+{
+    struct why why = {""};
+    enum status st = start(s, &why);
+    int code = 0;
+
+    if (st) {
+        log_error("cannot_start", "%s", why.text);
+        http_close(&s->service.http);
+        images_close(&s->service.images);
+        return 1;
+    }
+    run(s, signals);
+    if (atomic_load(&s->loading) == LOADING) {
+        log_info("stopped", "while the models were being loaded");
+        return COMMAND_ABANDON;
+    }
+    if (atomic_load(&s->loading) == LOAD_FAILED) {
+        log_error("cannot_load", "%s", s->why.text);
+        code = 1;
+    } else if (!engine_is_healthy(s->engine)) {
+        log_error("device_failed", "a supervisor should start this program again");
+        code = 1;
+    }
+    stop(s, signals);
+    return code;
+}
+
+/* Signals are taken by the main thread alone, so every thread starts with them blocked. */
+static void take_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int command_serve(int count, char **args)
+{
+    struct server s = {.loading = LOADING};
+    struct why why = {""};
+    sigset_t signals;
+    int code = 0;
+
+    if (config_read(&s.config, count, args, &why)) {
+        fprintf(stderr, "limner serve: %s\n", why.text);
+        code = 2;
+    } else if (s.config.help) {
+        config_help(stdout);
+    } else if (s.config.check_only) {
+        code = config_print(&s.config, stdout) ? 1 : 0;
+    } else {
+        take_signals(&signals);
+        code = serve(&s, &signals);
+    }
+    if (code != COMMAND_ABANDON)
+        config_close(&s.config);
+    return code;
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/config.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT_OF(array)     (sizeof(array) / sizeof((array)[0]))
+#define CONFIG_FILE_MAX     (1 << 20)
+#define CONFIG_SEATS_MAX    64
+#define CONFIG_QUEUE_MAX    4096
+#define CONFIG_THREADS_MAX  256
+#define CONFIG_IO_MAX       16
+#define CONFIG_SIDE_MAX     8192
+#define CONFIG_CONNECTS_MAX 65536
+
+enum kind { KIND_TEXT, KIND_INT, KIND_MODELS, KIND_PRECISION };
+
+struct setting {
+    const char *name;
+    enum kind kind;
+    size_t at; /* in struct config */
+    int low, high;
+    const char *value, *help; /* for people */
+};
+
+#define AT(field) offsetof(struct config, field)
+
+static const struct setting settings[] = {
+    {"listen", KIND_TEXT, AT(listen), 0, 0, "HOST:PORT", "where pictures are asked for"},
+    {"metrics", KIND_TEXT, AT(metrics), 0, 0, "HOST:PORT", "health checks and metrics"},
+    {"state", KIND_TEXT, AT(state), 0, 0, "DIR", "what must survive a restart"},
+    {"model", KIND_MODELS, AT(model), 0, 0, "DIR", "a model folder; may be said several times"},
+    {"threads", KIND_INT, AT(threads), 0, CONFIG_THREADS_MAX, "N",
+     "threads that compute; 0: one per core"},
+    {"precision", KIND_PRECISION, AT(precision), 0, 0, "f32|mixed",
+     "mixed: bfloat16 where the CPU is faster with it"},
+    {"seats", KIND_INT, AT(seats), 1, CONFIG_SEATS_MAX, "N", "pictures made at the same time"},
+    {"queue", KIND_INT, AT(queue), 1, CONFIG_QUEUE_MAX, "N", "pictures that may wait"},
+    {"size-max", KIND_INT, AT(size_max), 0, CONFIG_SIDE_MAX, "PIXELS",
+     "longest side; 0: the model's own limit"},
+    {"io-threads", KIND_INT, AT(io_threads), 1, CONFIG_IO_MAX, "N", "threads for the network"},
+    {"connections", KIND_INT, AT(connections), 1, CONFIG_CONNECTS_MAX, "N",
+     "connections at the same time"},
+    {"drain", KIND_INT, AT(drain_s), 0, 3600, "SECONDS",
+     "how long a stopping server finishes its work"},
+};
+
+static void *field_of(struct config *c, const struct setting *s)
+{
+    return (char *)c + s->at;
+}
+
+static const struct setting *find(const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        if (strlen(settings[i].name) == bytes && !memcmp(settings[i].name, name, bytes))
+            return &settings[i];
+    }
+    return NULL;
+}
+
+/* ---- one value ---- */
+
+static enum status set_int(struct config *c, const struct setting *s, const char *value,
+                           const char *origin, struct why *why)
+{
+    char *end;
+    long number;
+
+    errno = 0;
+    number = strtol(value, &end, 10);
+    if (errno || end == value || *end || number < s->low || number > s->high)
+        return why_fail(why, ST_INVALID, "%s: %s must be an integer from %d to %d, not '%s'",
+                        origin, s->name, s->low, s->high, value);
+    *(int *)field_of(c, s) = (int)number;
+    return ST_OK;
+}
+
+static enum status set_precision(struct config *c, const char *value, const char *origin,
+                                 struct why *why)
+{
+    if (strcmp(value, "f32") == 0)
+        c->precision = PRECISION_F32;
+    else if (strcmp(value, "mixed") == 0)
+        c->precision = PRECISION_MIXED;
+    else
+        return why_fail(why, ST_INVALID, "%s: precision must be f32 or mixed, not '%s'", origin,
+                        value);
+    return ST_OK;
+}
+
+static enum status add_model(struct config *c, const char *value, const char *origin,
+                             struct why *why)
+{
+    if (c->model_count == ENGINE_MODELS_MAX)
+        return why_fail(why, ST_INVALID, "%s: at most %d models can be served", origin,
+                        ENGINE_MODELS_MAX);
+    c->model[c->model_count++] = value;
+    return ST_OK;
+}
+
+static enum status set(struct config *c, const struct setting *s, const char *value,
+                       const char *origin, struct why *why)
+{
+    if (!*value)
+        return why_fail(why, ST_INVALID, "%s: %s is empty", origin, s->name);
+    switch (s->kind) {
+    case KIND_TEXT:
+        *(const char **)field_of(c, s) = value;
+        return ST_OK;
+    case KIND_INT:
+        return set_int(c, s, value, origin, why);
+    case KIND_PRECISION:
+        return set_precision(c, value, origin, why);
+    case KIND_MODELS:
+        return add_model(c, value, origin, why);
+    }
+    return ST_INVALID;
+}
+
+/* ---- the file ---- */
+
+static enum status set_from_file(struct config *c, const struct setting *s,
+                                 const struct json *value, const char *path, struct why *why)
+{
+    enum json_type wanted = s->kind == KIND_INT ? JSON_TYPE_INT : JSON_TYPE_STRING;
+    char number[32];
+
+    if (json_type_of(value) != wanted)
+        return why_fail(why, ST_INVALID, "%s: %s must be %s", path, s->name,
+                        s->kind == KIND_INT ? "an integer" : "a string");
+    if (wanted == JSON_TYPE_STRING)
+        return set(c, s, json_as_string(value), path, why);
+    snprintf(number, sizeof(number), "%lld", (long long)json_as_int(value));
+    return set(c, s, number, path, why);
+}
+
+static enum status read_file(struct config *c, const char *path, struct why *why)
+{
+    enum status st = json_load(&c->file, path, CONFIG_FILE_MAX, why);
+    const struct json *value;
+    const char *name;
+    void *at = NULL;
+
+    if (st)
+        return st;
+    if (json_type_of(c->file) != JSON_TYPE_OBJECT)
+        return why_fail(why, ST_INVALID, "%s: must hold a JSON object", path);
+    while (!st && json_next(c->file, &at, &name, &value)) {
+        const struct setting *s = find(name, strlen(name));
+
+        if (!s)
+            return why_fail(why, ST_INVALID, "%s: there is no setting called '%.64s'", path, name);
+        if (s->kind != KIND_MODELS || json_type_of(value) != JSON_TYPE_ARRAY) {
+            st = set_from_file(c, s, value, path, why);
+            continue;
+        }
+        for (size_t i = 0; i < json_size(value) && !st; i++)
+            st = set_from_file(c, s, json_at(value, i), path, why);
+    }
+    return st;
+}
+
+/* ---- the environment ---- */
+
+static void variable_of(char *out, size_t bytes, const char *name)
+{
+    int used = snprintf(out, bytes, "LIMNER_%s", name);
+
+    assert(used > 0 && (size_t)used < bytes);
+    for (; *out; out++)
+        *out = *out == '-' ? '_' : (char)toupper((unsigned char)*out);
+}
+
+static enum status read_environment(struct config *c, struct why *why)
+{
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        char variable[48];
+        const char *value;
+        enum status st;
+
+        variable_of(variable, sizeof(variable), settings[i].name);
+        value = getenv(variable);
+        if (!value)
+            continue;
+        if (settings[i].kind == KIND_MODELS)
+            c->model_count = 0;
+        st = set(c, &settings[i], value, variable, why);
+        if (st)
+            return st;
+    }
+    return ST_OK;
+}
+
+/* ---- the command line ---- */
+
+/* Called for every "--name value" or "--name=value" with the setting, or NULL for --config. */
+typedef enum status (*flag_visit)(struct config *c, const struct setting *s, const char *value,
+                                  const char *flag, struct why *why);
+
+static bool is_named(const char *arg, size_t bytes, const char *name)
+{
+    return strlen(name) == bytes && !memcmp(arg, name, bytes);
+}
+
+static enum status visit_flag(struct config *c, int count, char *const *args, int *at,
+                              flag_visit visit, struct why *why)
+{
+    const char *arg = args[*at], *name = arg + 2;
+    size_t bytes = strcspn(arg, "=") - 2;
+    const char *value = arg[bytes + 2] == '=' ? arg + bytes + 3 : NULL;
+    const struct setting *s = find(name, bytes);
+
+    if (!s && !is_named(name, bytes, "config"))
+        return why_fail(why, ST_INVALID, "there is no flag %.64s; limner serve --help lists them",
+                        arg);
+    if (!value && *at + 1 >= count)
+        return why_fail(why, ST_INVALID, "%s needs a value", arg);
+    if (!value)
+        value = args[++*at];
+    return visit(c, s, value, s ? s->name : "config", why);
+}
+
+static enum status visit_flags(struct config *c, int count, char *const *args, flag_visit visit,
+                               struct why *why)
+{
+    enum status st = ST_OK;
+
+    for (int i = 0; i < count && !st; i++) {
+        if (!strcmp(args[i], "--help") || !strcmp(args[i], "-h"))
+            c->help = true;
+        else if (!strcmp(args[i], "--check-config"))
+            c->check_only = true;
+        else if (strncmp(args[i], "--", 2) == 0 && args[i][2])
+            st = visit_flag(c, count, args, &i, visit, why);
+        else
+            st = why_fail(why, ST_INVALID, "'%.64s' is no flag; limner serve --help lists them",
+                          args[i]);
+    }
+    return st;
+}
+
+static enum status visit_config(struct config *c, const struct setting *s, const char *value,
+                                const char *flag, struct why *why)
+{
+    (void)flag;
+    if (s)
+        return ST_OK;
+    if (c->file)
+        return why_fail(why, ST_INVALID, "--config may be said once");
+    return read_file(c, value, why);
+}
+
+static enum status visit_setting(struct config *c, const struct setting *s, const char *value,
+                                 const char *flag, struct why *why)
+{
+    char origin[48];
+
+    if (!s)
+        return ST_OK;
+    snprintf(origin, sizeof(origin), "--%s", flag);
+    return set(c, s, value, origin, why);
+}
+
+/* The first --model of the command line replaces what file and environment said. */
+static bool says_model(int count, char *const *args)
+{
+    for (int i = 0; i < count; i++) {
+        if (!strcmp(args[i], "--model") || !strncmp(args[i], "--model=", 8))
+            return true;
+    }
+    return false;
+}
+
+/* ---- together ---- */
+
+static enum status read_config_file(struct config *c, int count, char *const *args, struct why *why)
+{
+    const char *path = getenv("LIMNER_CONFIG");
+    enum status st = visit_flags(c, count, args, visit_config, why);
+
+    if (!st && !c->file && path)
+        st = read_file(c, path, why);
+    return st;
+}
+
+enum status config_read(struct config *out, int count, char *const *args, struct why *why)
+{
+    enum status st;
+
+    *out = (struct config){
+        .listen = "127.0.0.1:8080",
+        .metrics = "127.0.0.1:9090",
+        .state = "./state",
+        .seats = 4,
+        .queue = 64,
+        .io_threads = 2,
+        .connections = 1024,
+        .drain_s = 30,
+    };
+    st = read_config_file(out, count, args, why);
+    if (!st)
+        st = read_environment(out, why);
+    if (!st && says_model(count, args))
+        out->model_count = 0;
+    if (!st)
+        st = visit_flags(out, count, args, visit_setting, why);
+    if (st || out->help || out->model_count)
+        return st;
+    st = config_find_starter(out->model_default, sizeof(out->model_default), why);
+    out->model[out->model_count++] = out->model_default;
+    return st;
+}
+
+void config_close(struct config *c)
+{
+    json_close(&c->file);
+}
+
+void config_help(FILE *out)
+{
+    struct config c = {.model_count = 0};
+    struct why why;
+
+    fputs(
+        "limner serve - answer requests for pictures over HTTP\n\n"
+        "    limner serve [--config FILE] [flags]\n\n"
+        "Every flag is also LIMNER_... in the environment and a name in the file, which is a\n"
+        "JSON object: {\"listen\": \"127.0.0.1:8080\", \"model\": [\"DIR\"]}. Flags win over the\n"
+        "environment, and that over the file.\n\n",
+        out);
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        char flag[48];
+
+        snprintf(flag, sizeof(flag), "--%s %s", settings[i].name, settings[i].value);
+        fprintf(out, "    %-24s %s\n", flag, settings[i].help);
+    }
+    fprintf(out, "    %-24s %s\n", "--check-config", "print the settings and stop");
+    if (config_read(&c, 0, NULL, &why) == ST_OK) {
+        fputs("\nAs things are here, without flags:\n\n", out);
+        if (config_print(&c, out))
+            fputs("(no memory to show them)\n", out);
+    }
+    config_close(&c);
+}
+
+enum status config_print(const struct config *c, FILE *out)
+{
+    struct json_out o = {0};
+    bool failed;
+
+    json_out_object(&o, NULL);
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        const struct setting *s = &settings[i];
+        const void *field = (const char *)c + s->at;
+
+        if (s->kind == KIND_TEXT)
+            json_out_string(&o, s->name, *(const char *const *)field);
+        else if (s->kind == KIND_INT)
+            json_out_int(&o, s->name, *(const int *)field);
+        else if (s->kind == KIND_PRECISION)
+            json_out_string(&o, s->name, c->precision == PRECISION_MIXED ? "mixed" : "f32");
+        else
+            json_out_array(&o, s->name);
+        for (int m = 0; s->kind == KIND_MODELS && m < c->model_count; m++)
+            json_out_string(&o, NULL, c->model[m]);
+        if (s->kind == KIND_MODELS)
+            json_out_array_end(&o);
+    }
+    json_out_object_end(&o);
+    failed = o.failed;
+    if (!failed)
+        fprintf(out, "%s\n", o.text);
+    json_out_close(&o);
+    return failed ? ST_FULL : ST_OK;
+}
+
+enum status config_find_starter(char *out, size_t bytes, struct why *why)
+{
+    static const char *const places[] = {"../../starter", "../share/limner/starter"};
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    if (length < 0)
+        return why_fail(why, ST_IO, "cannot tell where this program lies: %s", strerror(errno));
+    self[length] = '\0';
+    slash = strrchr(self, '/');
+    *slash = '\0';
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        char tried[PATH_MAX + 64], index[PATH_MAX + 96], *real;
+
+        snprintf(tried, sizeof(tried), "%s/%s", self, places[i]);
+        snprintf(index, sizeof(index), "%s/model_index.json", tried);
+        if (access(index, R_OK))
+            continue;
+        real = realpath(tried, NULL);
+        if (real && strlen(real) < bytes) {
+            memcpy(out, real, strlen(real) + 1);
+            free(real);
+            return ST_OK;
+        }
+        free(real);
+    }
+    return why_fail(why, ST_MISSING,
+                    "the starter model is not where it belongs (%s from %s); name a folder with "
+                    "--model",
+                    places[0], self);
+}

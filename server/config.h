@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h - what `limner serve` is told: defaults < file < environment < flags.
+ *
+ * Every setting has one name: --size-max on the command line, LIMNER_SIZE_MAX in the environment,
+ * "size-max" in the file, which is a JSON object. A name nobody knows is refused, wherever it
+ * stands, and so is a value out of range; the sentence says where it stood.
+ */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "base/json.h"
+#include "engine/engine.h"
+
+#include <stdio.h>
+
+struct config {
+    const char *listen, *metrics, *state;
+    const char *model[ENGINE_MODELS_MAX];
+    int model_count;
+    int threads, seats, queue, size_max, io_threads, connections, drain_s;
+    enum precision precision;
+    bool check_only;
+    bool help;
+
+    struct json *file; /* texts may point into it; the rest live as long as argv and environ */
+    char model_default[4096];
+};
+
+/* `args` are what follows "serve". ST_INVALID, ST_MISSING or ST_IO say what is wrong and where.
+   config_close afterwards, in any case. */
+MUST_USE enum status config_read(struct config *out, int count, char *const *args, struct why *why);
+void config_close(struct config *c);
+
+/* Every setting with its values, as the help says them. */
+void config_help(FILE *out);
+/* The settings as they came out, as a file that could be read again. */
+MUST_USE enum status config_print(const struct config *c, FILE *out);
+
+/* The model that ships with limner, found from where the program lies. ST_MISSING when it is not
+   there. */
+MUST_USE enum status config_find_starter(char *out, size_t bytes, struct why *why);
+
+#endif /* SERVER_CONFIG_H */

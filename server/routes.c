@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/routes.h"
+
+#include "server/api_images.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ON_PUBLIC  (1u << ROUTES_PUBLIC)
+#define ON_METRICS (1u << ROUTES_METRICS)
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+struct route {
+    const char *method, *path;
+    bool prefix; /* `path` is where the target begins */
+    unsigned listeners;
+    void (*handle)(struct service *s, struct http_request *r);
+};
+
+static bool is(struct http_text text, const char *word)
+{
+    return text.bytes == strlen(word) && memcmp(text.data, word, text.bytes) == 0;
+}
+
+static void fail(struct http_request *r, int status, struct failure failure, const char *message)
+{
+    struct answer answer;
+
+    answer_fail_http(&answer, status, failure, message);
+    http_answer(r, &answer);
+}
+
+/* ---- health ---- */
+
+static void handle_live(struct service *s, struct http_request *r)
+{
+    struct answer answer;
+
+    (void)s;
+    answer_text(&answer, 200, "text/plain", "ok\n");
+    http_answer(r, &answer);
+}
+
+static const char *why_not_ready(struct service *s)
+{
+    struct engine *e;
+
+    if (atomic_load(&s->draining))
+        return "the server is stopping";
+    e = atomic_load(&s->engine);
+    if (!e)
+        return "the models are being loaded";
+    return engine_is_healthy(e) ? NULL : "the device failed";
+}
+
+static void refuse_unready(struct service *s, struct http_request *r)
+{
+    const char *reason = why_not_ready(s);
+
+    fail(r, 503, (struct failure){.retry_after_ms = 2000}, reason ? reason : "try again");
+}
+
+static void handle_ready(struct service *s, struct http_request *r)
+{
+    if (why_not_ready(s))
+        refuse_unready(s, r);
+    else
+        handle_live(s, r);
+}
+
+/* ---- metrics ---- */
+
+static void handle_metrics(struct service *s, struct http_request *r);
+
+/* ---- models ---- */
+
+static void write_model(struct json_out *o, const struct service *s, const struct model_info *info)
+{
+    json_out_object(o, NULL);
+    json_out_string(o, "id", info->name);
+    json_out_string(o, "object", "model");
+    json_out_int(o, "created", s->loaded_s);
+    json_out_string(o, "owned_by", "limner");
+    json_out_object(o, "limits");
+    json_out_int(o, "size_min", info->size_min);
+    json_out_int(o, "size_max",
+                 s->size_max > 0 && s->size_max < info->size_max ? s->size_max : info->size_max);
+    json_out_int(o, "size_multiple", info->size_multiple);
+    json_out_int(o, "prompt_tokens", info->prompt_tokens);
+    json_out_object_end(o);
+    json_out_object(o, "defaults");
+    json_out_int(o, "size", info->size_default);
+    json_out_int(o, "num_inference_steps", info->steps_default);
+    json_out_real(o, "guidance_scale", info->guidance_default);
+    json_out_string(o, "sampler", sampler_name(info->sampler_default));
+    json_out_object_end(o);
+    json_out_object_end(o);
+}
+
+static void handle_models(struct service *s, struct http_request *r)
+{
+    struct engine *e = service_engine(s);
+    struct answer answer;
+
+    if (!e) {
+        refuse_unready(s, r);
+        return;
+    }
+    answer_json(&answer);
+    json_out_object(&answer.json, NULL);
+    json_out_string(&answer.json, "object", "list");
+    json_out_array(&answer.json, "data");
+    for (int i = 0; i < engine_model_count(e); i++)
+        write_model(&answer.json, s, engine_model_info(e, i));
+    json_out_array_end(&answer.json);
+    json_out_object_end(&answer.json);
+    answer_json_end(&answer);
+    http_answer(r, &answer);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Undo %XX. False when it does not fit, or is no encoding, or hides a NUL. */
+static bool decode_percent(char *out, size_t size, struct http_text in)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < in.bytes; i++) {
+        int c = (unsigned char)in.data[i];
+
+        if (c == '%') {
+            if (i + 2 >= in.bytes || hex_value(in.data[i + 1]) < 0 || hex_value(in.data[i + 2]) < 0)
+                return false;
+            c = hex_value(in.data[i + 1]) * 16 + hex_value(in.data[i + 2]);
+            i += 2;
+        }
+        if (c == 0 || used + 1 >= size)
+            return false;
+        out[used++] = (char)c;
+    }
+    out[used] = '\0';
+    return true;
+}
+
+static void handle_model(struct service *s, struct http_request *r)
+{
+    size_t skip = strlen("/v1/models/");
+    struct http_text id = {r->path.data + skip, r->path.bytes - skip};
+    struct engine *e = service_engine(s);
+    char name[MODEL_NAME_MAX];
+    struct answer answer;
+    int model;
+
+    if (!e) {
+        refuse_unready(s, r);
+        return;
+    }
+    model = decode_percent(name, sizeof(name), id) ? engine_find_model(e, name) : -1;
+    if (model < 0) {
+        fail(r, 404, (struct failure){"model", "model_not_found", 0},
+             "no model has this name; GET /v1/models lists them");
+        return;
+    }
+    answer_json(&answer);
+    write_model(&answer.json, s, engine_model_info(e, model));
+    answer_json_end(&answer);
+    http_answer(r, &answer);
+}
+
+static void handle_generations(struct service *s, struct http_request *r)
+{
+    if (service_engine(s))
+        images_generate(s, r);
+    else
+        refuse_unready(s, r);
+}
+
+/* ---- the table ---- */
+
+static const struct route routes[] = {
+    {"POST", "/v1/images/generations", false, ON_PUBLIC, handle_generations},
+    {"GET", "/v1/models", false, ON_PUBLIC, handle_models},
+    {"GET", "/v1/models/", true, ON_PUBLIC, handle_model},
+    {"GET", "/livez", false, ON_PUBLIC | ON_METRICS, handle_live},
+    {"GET", "/readyz", false, ON_PUBLIC | ON_METRICS, handle_ready},
+    {"GET", "/healthz", false, ON_PUBLIC | ON_METRICS, handle_ready},
+    {"GET", "/metrics", false, ON_METRICS, handle_metrics},
+};
+
+#define ROUTE_COUNT ((int)COUNT_OF(routes))
+
+_Static_assert(COUNT_OF(routes) < METRICS_ROUTES_MAX, "and one for what is no route");
+
+/* Series 0 counts what no route took, route i is series i + 1. */
+static void handle_metrics(struct service *s, struct http_request *r)
+{
+    const char *names[COUNT_OF(routes) + 1] = {"other"};
+    struct engine *e = service_engine(s);
+    struct engine_stats stats = {0};
+    struct answer answer;
+
+    for (int i = 0; i < ROUTE_COUNT; i++)
+        names[i + 1] = routes[i].path;
+    if (e)
+        engine_get_stats(e, &stats);
+    const struct metrics_extra extra[] = {
+        {"limner_ready", "1 when pictures are taken.", false, why_not_ready(s) ? 0 : 1},
+        {"limner_http_connections", "Open connections.", false, http_connections(s->http)},
+        {"limner_http_requests_inflight", "Requests whose answer has not left.", false,
+         http_busy(s->http)},
+        {"limner_pictures_waiting", "Pictures in the queue.", false, stats.waiting},
+        {"limner_pictures_seated", "Pictures that are being denoised.", false, stats.seated},
+        {"limner_pictures_finishing", "Pictures that are being encoded.", false, stats.finishing},
+        {"limner_pictures_done_total", "Pictures made.", true, (double)stats.done},
+        {"limner_pictures_failed_total", "Pictures that failed.", true, (double)stats.failed},
+        {"limner_pictures_cancelled_total", "Pictures nobody waited for.", true,
+         (double)stats.cancelled},
+        {"limner_denoise_steps_total", "Denoising steps, over all pictures.", true,
+         (double)stats.steps},
+    };
+    answer_text(&answer, 200, "text/plain; version=0.0.4", NULL);
+    if (metrics_write(&s->metrics, names, ROUTE_COUNT + 1, extra, COUNT_OF(extra), &answer.raw))
+        answer_fail_http(&answer, 503, (struct failure){0}, "the server is out of memory");
+    http_answer(r, &answer);
+}
+
+static bool is_at(const struct route *route, const struct http_request *r)
+{
+    size_t bytes = strlen(route->path);
+
+    if (!(route->listeners & (1u << r->listener)))
+        return false;
+    if (!route->prefix)
+        return is(r->path, route->path);
+    return r->path.bytes > bytes && memcmp(r->path.data, route->path, bytes) == 0;
+}
+
+static bool takes(const struct route *route, struct http_text method)
+{
+    return is(method, route->method) || (is(method, "HEAD") && !strcmp(route->method, "GET"));
+}
+
+static void refuse_method(struct http_request *r, const struct route *route)
+{
+    bool get = !strcmp(route->method, "GET");
+    struct answer answer;
+    char message[96];
+
+    snprintf(message, sizeof(message), "this path takes %s", get ? "GET and HEAD" : route->method);
+    answer_fail_http(&answer, 405, (struct failure){0}, message);
+    answer_header(&answer, "allow", "%s", get ? "GET, HEAD" : route->method);
+    http_answer(r, &answer);
+}
+
+void routes_handle(void *service, struct http_request *r)
+{
+    const struct route *other_method = NULL;
+
+    for (int i = 0; i < ROUTE_COUNT; i++) {
+        if (!is_at(&routes[i], r))
+            continue;
+        r->route = i + 1;
+        if (takes(&routes[i], r->method)) {
+            routes[i].handle(service, r);
+            return;
+        }
+        other_method = &routes[i];
+    }
+    if (other_method)
+        refuse_method(r, other_method);
+    else
+        fail(r, 404, (struct failure){.code = "unknown_path"},
+             "there is nothing at this path; pictures come from POST /v1/images/generations");
+}
+
+void routes_refuse(void *service, struct answer *a, int status, const char *reason)
+{
+    (void)service;
+    if (status == 413)
+        reason = "the body is larger than this server takes";
+    answer_fail_http(a, status, (struct failure){0}, reason);
+}
+
+void routes_answered(void *service, const struct http_request *r, int status)
+{
+    struct service *s = service;
+
+    metrics_count(&s->metrics, r->route, status, clock_now_us(&s->clock) - r->arrived_us);
+}

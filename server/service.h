@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service.h - what the handlers of all routes share.
+ */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "server/http.h"
+#include "server/metrics.h"
+
+#include <stdatomic.h>
+
+struct images;
+
+struct service {
+    _Atomic(struct engine *) engine; /* NULL while the models are loaded, and after they are gone */
+    struct http *http;
+    struct images *images;
+    struct metrics metrics;
+    struct clock clock;
+    int64_t loaded_s; /* wall time when the models were there */
+    int size_max;     /* pixels per side; 0: the models' own limits */
+    int seats;        /* pictures that are made at once */
+    atomic_bool draining;
+};
+
+/* The engine for a handler on an io thread: NULL while there is none to be asked. Once `draining`
+   is set and http_drain has returned, no handler holds it any more, and it may be closed. */
+static inline struct engine *service_engine(struct service *s)
+{
+    return atomic_load(&s->draining) ? NULL : atomic_load(&s->engine);
+}
+
+#endif /* SERVER_SERVICE_H */
