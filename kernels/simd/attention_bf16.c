@@ -17,19 +17,16 @@ static inline vf cell_dot(vf sum, vf a, vf b)
                             (__m512bh)_mm512_castps_si512(b));
 }
 
-/* 2^x for x <= 0 to 8e-5, an eighth of a bf16 step; 2^-126 is the least. */
-static inline vf cell_exp2(vf x)
+/* 2^(x - top) to 8e-5, an eighth of a bf16 step; attention_float.h says how. */
+static inline vf cell_exp2(vf x, vf top)
 {
-    vf n, f, p;
+    vf n = vf_round(x), f = x - n, p;
 
-    x = vf_max(vf_set(-126), x);
-    n = vf_round(x);
-    f = x - n;
     p = vf_set(5.508868381e-2f);
     p = vf_fma(p, f, vf_set(2.426040515e-1f));
     p = vf_fma(p, f, vf_set(6.932762417e-1f));
     p = vf_fma(p, f, vf_set(9.999289404e-1f));
-    return vf_scale(p, n);
+    return vf_scale_down(p, n - top);
 }
 
 /* Lane i becomes the pair (low[i], high[i]). */
@@ -59,9 +56,9 @@ static inline void cell_queries(float *q, int64_t width, int64_t pitch)
     cell_rows(q, width, pitch);
 }
 
-static inline void cell_weights(float *p, int64_t keys, int64_t pitch)
+static inline vf cell_join(const vf weight[CELL])
 {
-    cell_rows(p, keys, pitch);
+    return cell_pair(weight[0], weight[1]);
 }
 
 static inline struct cells cell_keys(float *packed, const float *row, int64_t stride, int64_t count,

@@ -7,13 +7,17 @@
  * task is one head of one image and a chunk of a few tiles of queries; a tile is up to three
  * vectors wide. The task walks over the keys in blocks, and for each block and tile:
  *
- *     score    p[key][query]  = sum over d of k[key][d] * q[d][query]
- *     soften   p = 2^(p - top), with the running top and sum of the online softmax
+ *     score    p[key][query]  = 2^(sum over d of k[key][d] * q[d][query] - top)
  *     weigh    o[d][query]    = o * fix + sum over keys of v[key][d] * p[key][query]
  *
  * Both products are outer products in registers, VF_ROWS x 3 sums against one broadcast, so no
- * head size is padded. q carries scale * log2 e, hence powers of two. Scores of a block and the
+ * head size is padded. q carries scale * log2 e, hence powers of two. Weights of a block and the
  * tile's q lie in the L1 cache; k and v of a block serve all tiles of the chunk.
+ *
+ * top is a whole number near the largest score so far: powers of two scale exactly, so it need not
+ * be the largest itself, and scores become weights while they are still in registers. It starts at
+ * the first key's score. Only when a block holds a score more than ATTENTION_SLACK above it, top
+ * is raised and the block scored again.
  *
  * FLOPs: 4 T S d per head. Bytes from beyond L2: about 8 S d per chunk of queries.
  *
@@ -22,9 +26,9 @@
  *
  *     CELL                      numbers in a cell, 1 or 2
  *     cell_dot(sum, a, b)       sum + a * b, over the numbers of each cell
- *     cell_exp2(x)              2^x for x <= 0, as exact as the cells deserve
+ *     cell_exp2(x, top)         2^(x - top) for a whole top, as exact as the cells deserve
  *     cell_queries(...)         q of a tile, float rows in place, to rows of cells
- *     cell_weights(...)         p of a block, float rows in place, to rows of cells
+ *     cell_join(w)              weights of CELL neighbouring keys as one row of cells
  *     cell_keys(...)            a block of k as rows of cells, one row per key
  *     cell_values(...)          a block of v as rows of cells, one row per CELL keys
  */
@@ -42,7 +46,8 @@ enum {
     ATTENTION_KEYS = 128,          /* most keys of a block */
 };
 
-#define ATTENTION_LOW (-1e30f) /* below every score, and no infinity to subtract from itself */
+#define ATTENTION_LOW   (-1e30f) /* below every score, and no infinity to subtract from itself */
+#define ATTENTION_SLACK 16.0f    /* how many powers of two a weight may be above 1 */
 
 /* One call, as all its tasks see it. */
 struct attention {
@@ -63,25 +68,26 @@ struct tile {
     int64_t count; /* of queries, the last lanes may be idle */
     float *q;      /* [width / CELL] rows of cells */
     float *o;      /* [width] rows */
-    float *top;    /* one row: the largest score so far */
-    float *sum;    /* one row: of 2^(score - top) */
+    float *top;    /* one row: what scores are taken relative to */
+    float *most;   /* one row: the largest score of the block */
+    float *sum;    /* one row: of all weights */
+    float *fresh;  /* one row: of the weights of the block */
 };
 
 /* Scratch memory of one task. */
 struct bench {
     struct tile tile[ATTENTION_TILES];
-    float *p;     /* [keys] rows */
+    float *p;     /* [keys / CELL] rows of cells */
     float *k, *v; /* packed cells of a block, unused when a cell is a float */
 };
 
-/* rows x across sums in registers: p[i] = k[i] . q. Rows past `count` repeat the last one. */
-static inline __attribute__((always_inline)) void attention_score_rows(float *p, const float *q,
-                                                                       struct cells k,
-                                                                       int64_t count, int64_t depth,
-                                                                       const int across)
+/* sum[i] = k[i] . q for VF_ROWS keys. Rows past `count` repeat the last one. */
+static inline __attribute__((always_inline)) void attention_products(vf sum[VF_ROWS][3],
+                                                                     const float *q, struct cells k,
+                                                                     int64_t count, int64_t depth,
+                                                                     const int across)
 {
     const float *row[VF_ROWS];
-    vf sum[VF_ROWS][3];
 
     for (int i = 0; i < VF_ROWS; i++) {
         row[i] = k.cell + simd_min(i, count - 1) * k.stride;
@@ -99,49 +105,87 @@ static inline __attribute__((always_inline)) void attention_score_rows(float *p,
                 sum[i][j] = cell_dot(sum[i][j], key, lane[j]);
         }
     }
-    for (int i = 0; i < VF_ROWS; i++)
-        for (int j = 0; j < across; j++)
-            vf_store(p + (i * across + j) * VF_LANES, sum[i][j]);
 }
 
-/* Keys that a query may not see yet get a score that weighs nothing. `first` is the distance from
-   the tile's first query to the block's first key. */
-static inline __attribute__((always_inline)) void attention_hide(float *p, int64_t first,
-                                                                 int64_t count, const int across)
-{
-    for (int64_t i = 0; i < count; i++)
-        for (int j = 0; j < across; j++) {
-            float *at = p + (i * across + j) * VF_LANES;
-            vf key = vf_set((float)(first + i - j * VF_LANES));
-            vf_store(at, vf_pick(vf_less(vf_index(), key), vf_set(ATTENTION_LOW), vf_load(at)));
-        }
-}
-
-/* p = 2^(p - top); fix is what the sums before this block must be multiplied by. */
+/* Weights of VF_ROWS keys, `count` of them real. If `careful`, keys that are not real or that a
+   query may not see yet weigh nothing; `seen` is the number of these keys that the tile's first
+   query sees, and each further query sees one more. */
 static inline __attribute__((always_inline)) void
-attention_soften(struct tile *t, float *p, int64_t count, vf fix[3], const int across)
+attention_score_rows(struct tile *t, float *p, struct cells k, int64_t count, int64_t seen,
+                     int64_t depth, const bool careful, const int across)
 {
-    vf top[3], sum[3];
+    vf score[VF_ROWS][3], top[3], most[3], fresh[3];
 
-    for (int j = 0; j < across; j++)
-        top[j] = vf_load(t->top + j * VF_LANES);
-    for (int64_t i = 0; i < count; i++)
-        for (int j = 0; j < across; j++)
-            top[j] = vf_max(top[j], vf_load(p + (i * across + j) * VF_LANES));
+    attention_products(score, t->q, k, count, depth, across);
     for (int j = 0; j < across; j++) {
-        fix[j] = cell_exp2(vf_load(t->top + j * VF_LANES) - top[j]);
-        sum[j] = vf_load(t->sum + j * VF_LANES) * fix[j];
-        vf_store(t->top + j * VF_LANES, top[j]);
+        top[j] = vf_load(t->top + j * VF_LANES);
+        most[j] = vf_load(t->most + j * VF_LANES);
+        fresh[j] = vf_load(t->fresh + j * VF_LANES);
     }
-    for (int64_t i = 0; i < count; i++)
+#pragma GCC unroll 8
+    for (int i = 0; i < VF_ROWS; i += CELL)
         for (int j = 0; j < across; j++) {
-            float *at = p + (i * across + j) * VF_LANES;
-            vf weight = cell_exp2(vf_load(at) - top[j]);
-            sum[j] = sum[j] + weight;
-            vf_store(at, weight);
+            vf weight[CELL];
+            for (int c = 0; c < CELL; c++) {
+                vf s = score[i + c][j];
+                if (careful) {
+                    vf last = vf_set((float)(i + c < count ? i + c + 1 - seen : 1 << 24));
+                    vf query = vf_index() + vf_set((float)(j * VF_LANES));
+                    s = vf_pick(vf_less(query, last), vf_set(ATTENTION_LOW), s);
+                }
+                most[j] = vf_max(most[j], s);
+                weight[c] = cell_exp2(s, top[j]);
+                fresh[j] = fresh[j] + weight[c];
+            }
+            vf_store(p + (i / CELL * across + j) * VF_LANES, cell_join(weight));
         }
-    for (int j = 0; j < across; j++)
-        vf_store(t->sum + j * VF_LANES, sum[j]);
+    for (int j = 0; j < across; j++) {
+        vf_store(t->most + j * VF_LANES, most[j]);
+        vf_store(t->fresh + j * VF_LANES, fresh[j]);
+    }
+}
+
+/* Weights of a block. */
+static inline __attribute__((always_inline)) void attention_score(const struct attention *a,
+                                                                  struct tile *t, float *p,
+                                                                  struct cells k, int64_t from,
+                                                                  int64_t count, const int across)
+{
+    int64_t depth = (a->width + CELL - 1) / CELL;
+
+    for (int j = 0; j < across; j++) {
+        vf_store(t->most + j * VF_LANES, vf_set(ATTENTION_LOW));
+        vf_store(t->fresh + j * VF_LANES, vf_set(0));
+    }
+    for (int64_t i = 0; i < count; i += VF_ROWS, p += VF_ROWS / CELL * across * VF_LANES) {
+        struct cells rest = {k.cell + i * k.stride, k.stride};
+        int64_t seen = a->causal ? t->first + 1 - from - i : VF_ROWS;
+        if (count - i < VF_ROWS || seen < VF_ROWS)
+            attention_score_rows(t, p, rest, count - i, seen, depth, true, across);
+        else
+            attention_score_rows(t, p, rest, count - i, seen, depth, false, across);
+    }
+}
+
+/* Raise top where the block just scored went too far above it; fix becomes what earlier sums must
+   be multiplied by. False when nothing had to be raised. */
+static inline __attribute__((always_inline)) bool attention_raise(struct tile *t, vf fix[3],
+                                                                  const int across)
+{
+    bool raised = false;
+
+    for (int j = 0; j < across; j++) {
+        vf top = vf_load(t->top + j * VF_LANES), most = vf_load(t->most + j * VF_LANES);
+        vm high = vf_less(top + vf_set(ATTENTION_SLACK), most);
+        vf next = vf_pick(high, vf_ceil(most), top);
+        fix[j] = vf_set(1);
+        if (!vf_any(high))
+            continue;
+        fix[j] = vf_scale_down(fix[j], top - next);
+        vf_store(t->top + j * VF_LANES, next);
+        raised = true;
+    }
+    return raised;
 }
 
 /* rows x across sums in registers: o = o * fix + v^T p over `count` rows of cells. */
@@ -176,17 +220,16 @@ attention_block(const struct attention *a, struct tile *t, float *p, struct cell
                 int64_t from, int64_t count, const int across)
 {
     const int64_t pitch = across * VF_LANES;
-    int64_t depth = (a->width + CELL - 1) / CELL, d = 0;
+    int64_t d = 0;
     vf fix[3];
 
-    for (int64_t i = 0; i < count; i += VF_ROWS) {
-        struct cells rest = {k.cell + i * k.stride, k.stride};
-        attention_score_rows(p + i * pitch, t->q, rest, count - i, depth, across);
+    attention_score(a, t, p, k, from, count, across);
+    if (attention_raise(t, fix, across))
+        attention_score(a, t, p, k, from, count, across);
+    for (int j = 0; j < across; j++) {
+        vf sum = vf_load(t->sum + j * VF_LANES);
+        vf_store(t->sum + j * VF_LANES, vf_fma(sum, fix[j], vf_load(t->fresh + j * VF_LANES)));
     }
-    if (a->causal && from + count - 1 > t->first)
-        attention_hide(p, from - t->first, count, across);
-    attention_soften(t, p, count, fix, across);
-    cell_weights(p, count, pitch);
     count = (count + CELL - 1) / CELL;
     for (; d + VF_ROWS <= a->width; d += VF_ROWS) {
         struct cells rest = {v.cell + d, v.stride};
@@ -230,8 +273,23 @@ static int64_t attention_pitch(const struct tile *t)
     return (t->count + VF_LANES - 1) / VF_LANES * VF_LANES;
 }
 
+/* The score of the first key, which every query sees, rounded up: where top starts. */
+static void attention_prime(const struct attention *a, struct tile *t, const float *k)
+{
+    int64_t pitch = attention_pitch(t);
+
+    for (int64_t i = 0; i < pitch; i += VF_LANES) {
+        vf sum = vf_set(0);
+        for (int64_t d = 0; d < a->width; d++)
+            sum = vf_fma(vf_set(k[d]), vf_load(t->q + d * pitch + i), sum);
+        vf_store(t->top + i, vf_ceil(sum));
+        vf_store(t->sum + i, vf_set(0));
+    }
+}
+
 /* Queries of one head into a tile, times what the scores are scaled by; idle lanes are zero. */
-static void attention_begin(const struct attention *a, struct tile *t, const float *q)
+static void attention_begin(const struct attention *a, struct tile *t, const float *q,
+                            const float *k)
 {
     int64_t pitch = attention_pitch(t);
     vf scale = vf_set(a->scale * 1.44269504088896341f);
@@ -243,10 +301,7 @@ static void attention_begin(const struct attention *a, struct tile *t, const flo
         vf_store(t->q + i, vf_load(t->q + i) * scale);
         vf_store(t->o + i, vf_set(0));
     }
-    for (int64_t i = 0; i < pitch; i += VF_LANES) {
-        vf_store(t->top + i, vf_set(ATTENTION_LOW));
-        vf_store(t->sum + i, vf_set(0));
-    }
+    attention_prime(a, t, k);
     cell_queries(t->q, a->width, pitch);
 }
 
@@ -277,8 +332,10 @@ static void attention_lay(const struct attention *a, struct bench *s, float *scr
         t->first = simd_min(first + i * pitch, a->q.dim[2]);
         t->count = simd_min(pitch, a->q.dim[2] - t->first);
         t->top = scratch;
-        t->sum = t->top + pitch;
-        t->q = t->sum + pitch;
+        t->most = t->top + pitch;
+        t->sum = t->most + pitch;
+        t->fresh = t->sum + pitch;
+        t->q = t->fresh + pitch;
         t->o = t->q + a->width * pitch;
         scratch = t->o + a->width * pitch;
     }
@@ -324,7 +381,8 @@ static void attention_task(const struct attention *a, int64_t task)
     for (int64_t i = 0; i < a->tiles; i++)
         if (s.tile[i].count > 0)
             attention_begin(a, &s.tile[i],
-                            attention_head(a->q, image, column) + s.tile[i].first * a->q.stride);
+                            attention_head(a->q, image, column) + s.tile[i].first * a->q.stride,
+                            attention_head(a->k, image, column));
     for (int64_t from = 0; from < seen; from += a->keys)
         attention_step(a, &s, from, simd_min(a->keys, seen - from),
                        attention_head(a->k, image, column), attention_head(a->v, image, column));
@@ -345,7 +403,7 @@ static bool attention_plan(struct attention *a, int threads)
             int64_t pitch = a->across * VF_LANES;
             int64_t packed = CELL == 1 ? 0 : a->keys * (a->width + 1) + a->width;
             int64_t left = ATTENTION_SCRATCH - a->keys * pitch - packed;
-            int64_t tiles = left / (2 * pitch * (a->width + 1));
+            int64_t tiles = left / (2 * pitch * (a->width + 2));
             int64_t wanted = (a->q.dim[2] + pitch - 1) / pitch;
             int64_t heads = a->q.dim[0] * a->heads;
             if (left < 0 || tiles < 1)

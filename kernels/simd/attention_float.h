@@ -14,22 +14,19 @@ static inline vf cell_dot(vf sum, vf a, vf b)
     return vf_fma(a, b, sum);
 }
 
-/* 2^x for x <= 0 within 2 ulp; below 2^-126 it stops at 2^-126, which weighs nothing beside the
-   largest score's 1. The sum with a big number rounds x, and its low bits are the exponent. */
-static inline vf cell_exp2(vf x)
+/* 2^(x - top) for a whole top that no x is far above, within 2 ulp. The whole part of x is taken
+   off before top is, so the fraction is exact. */
+static inline vf cell_exp2(vf x, vf top)
 {
-    vf n, f, p;
+    vf n = vf_round(x), f = x - n, p;
 
-    x = vf_max(vf_set(-126), x);
-    n = vf_round(x);
-    f = x - n;
     p = vf_set(1.326697039e-3f);
     p = vf_fma(p, f, vf_set(9.675459746e-3f));
     p = vf_fma(p, f, vf_set(5.550742616e-2f));
     p = vf_fma(p, f, vf_set(2.402212175e-1f));
     p = vf_fma(p, f, vf_set(6.931469492e-1f));
     p = vf_fma(p, f, vf_set(1.000000071f));
-    return vf_scale(p, n);
+    return vf_scale_down(p, n - top);
 }
 
 static inline void cell_queries(float *q, int64_t width, int64_t pitch)
@@ -39,11 +36,9 @@ static inline void cell_queries(float *q, int64_t width, int64_t pitch)
     (void)pitch;
 }
 
-static inline void cell_weights(float *p, int64_t keys, int64_t pitch)
+static inline vf cell_join(const vf weight[CELL])
 {
-    (void)p;
-    (void)keys;
-    (void)pitch;
+    return weight[0];
 }
 
 static inline struct cells cell_keys(float *packed, const float *row, int64_t stride, int64_t count,

@@ -100,9 +100,29 @@ static inline vf vf_scale(vf a, vf n)
     return a * first * second;
 }
 
+/* The same for n <= 0 however far below; may stop at 2^-126 instead of going on to zero. */
+static inline vf vf_scale_down(vf a, vf n)
+{
+    __m256i whole = _mm256_cvtps_epi32(vf_max(vf_set(-126), n));
+
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(whole, 23)));
+}
+
+/* To the next whole number above. */
+static inline vf vf_ceil(vf a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+}
+
 static inline vm vf_less(vf a, vf b)
 {
     return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+}
+
+static inline int vf_any(vm mask)
+{
+    return _mm256_movemask_ps(mask) != 0;
 }
 
 /* yes where the mask is set, no elsewhere. */

@@ -97,9 +97,26 @@ static inline vf vf_scale(vf a, vf n)
     return _mm512_scalef_ps(a, n);
 }
 
+/* The same for n <= 0 however far below; may stop at 2^-126 instead of going on to zero. */
+static inline vf vf_scale_down(vf a, vf n)
+{
+    return _mm512_scalef_ps(a, n);
+}
+
+/* To the next whole number above. */
+static inline vf vf_ceil(vf a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+}
+
 static inline vm vf_less(vf a, vf b)
 {
     return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+
+static inline int vf_any(vm mask)
+{
+    return mask != 0;
 }
 
 /* yes where the mask is set, no elsewhere. */
