@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -71,9 +72,7 @@ const char *safetensors_shown(char out[SAFETENSORS_SHOWN], const char *name)
             out[i] = '?';
         }
     }
-    memcpy(out + keep, "...", 4);
-    if (keep == n)
-        out[keep] = '\0';
+    snprintf(out + keep, SAFETENSORS_SHOWN - keep, "%s", keep < n ? "..." : "");
     return out;
 }
 

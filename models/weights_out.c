@@ -215,22 +215,32 @@ static bool write_numbers(FILE *file, const struct weights_out *o)
     return true;
 }
 
-/* Everything into the file of this name, safe on the disk, or errno says why not. */
-static bool write_file(const struct weights_out *o, char *name)
+static FILE *open_beside(char *name)
 {
     int fd = mkostemp(name, O_CLOEXEC), trouble;
     FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
-    bool done = file != NULL;
 
     if (fd >= 0 && !file) {
+        trouble = errno;
         close(fd);
         unlink(name);
+        errno = trouble;
     }
+    return file;
+}
+
+/* Everything into the file of this name, safe on the disk, or errno says why not. */
+static bool write_file(const struct weights_out *o, char *name)
+{
+    FILE *file = open_beside(name);
+    int trouble;
+    bool done;
+
     if (!file)
         return false;
     errno = ENOMEM; /* what a header that could not grow leaves unsaid */
     done = write_header(file, o) && write_numbers(file, o) && fflush(file) == 0 &&
-           fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+           fchmod(fileno(file), 0644) == 0 && fsync(fileno(file)) == 0;
     trouble = errno;
     if (fclose(file) != 0 && done) {
         done = false;
