@@ -288,9 +288,15 @@ static enum status add_merge(struct bpe *b, const char *part[2], const size_t by
     return ST_OK;
 }
 
-static enum status new_pairs(struct bpe *b)
+/* Room for as many pairs as there are lines, half full at most. */
+static enum status new_pairs(struct bpe *b, const char *text, size_t bytes)
 {
-    b->pair_slots = 1 << 17; /* more than twice MERGES_MAX */
+    size_t lines = 1;
+
+    for (size_t i = 0; i < bytes && lines < MERGES_MAX; i++)
+        lines += text[i] == '\n' || text[i] == '\r';
+    for (b->pair_slots = 64; b->pair_slots < 2 * lines;)
+        b->pair_slots *= 2;
     b->pairs = malloc(b->pair_slots * sizeof(*b->pairs));
     if (!b->pairs)
         return ST_FULL;
@@ -336,7 +342,7 @@ static enum status read_merges(struct bpe *b, const char *path, struct why *why)
                         path, strerror(errno));
     st = read_fd(fd, &text, &bytes, path, why);
     close(fd);
-    if (!st && new_pairs(b))
+    if (!st && new_pairs(b, text, bytes))
         st = why_fail(why, ST_FULL, "%s: no memory", path);
     if (!st)
         st = parse_merges(b, text, text + bytes, path, why);

@@ -5,6 +5,8 @@
  *   SDXL), every "!" of a prompt becomes the pad token.
  * - A special token that vocab.json lacks gets the next id behind the vocabulary's count, in the
  *   order bos, eos, unk, sep, pad, cls, mask, additional ones.
+ * - Ids are keys: a token that is given the id of another one pushes that out of the raw text's
+ *   tokens, but where byte pairs make the old text it keeps the id.
  * - lstrip and rstrip of a token change nothing here: CLIP drops the blanks around words anyway.
  * - The reference's trie agrees with "leftmost, then longest" unless one token hides in another.
  */
@@ -40,6 +42,12 @@ static enum status bad(struct reading *r, const char *what)
     return why_fail(r->why, ST_INVALID, "%s: %s", r->folder, what);
 }
 
+/* A getter's sentence with the folder before it. */
+static enum status in_folder(struct reading *r, enum status st, const struct why *inner)
+{
+    return st ? why_fail(r->why, st, "%s: %s", r->folder, inner->text) : ST_OK;
+}
+
 static enum status load_file(struct reading *r, struct json **out, const char *name, bool needed)
 {
     char path[PATH_BYTES_MAX];
@@ -58,14 +66,15 @@ static enum status load_file(struct reading *r, struct json **out, const char *n
 /* The text of a token: a string, or an object that has it as "content". NULL: null. */
 static enum status token_text(struct reading *r, const struct json *value, const char **text)
 {
+    struct why inner = {0};
     bool single = false;
     enum status st;
 
     *text = NULL;
     if (json_type_of(value) == JSON_TYPE_OBJECT) {
-        st = json_get_bool(value, "single_word", &single, r->why);
+        st = json_get_bool(value, "single_word", &single, &inner);
         if (st)
-            return st;
+            return in_folder(r, st, &inner);
         if (single)
             return why_fail(r->why, ST_UNSUPPORTED, "%s: a token with \"single_word\"", r->folder);
         value = json_get(value, "content");
@@ -80,35 +89,36 @@ static enum status token_text(struct reading *r, const struct json *value, const
     return strlen(*text) <= SPECIAL_BYTES_MAX ? ST_OK : bad(r, "a special token is too long");
 }
 
-static struct special_token *find(struct special *s, const char *text)
+/* The place of the token with this id, or a new one. */
+static struct special_token *place_of(struct special *s, int32_t id)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (strcmp(s->tokens[i].text, text) == 0)
+        if (s->tokens[i].id == id)
             return &s->tokens[i];
-    return NULL;
+    return s->count < SPECIAL_COUNT_MAX ? &s->tokens[s->count++] : NULL;
 }
 
 /* Make `text` a token of this id. */
 static enum status put(struct reading *r, const char *text, int64_t id)
 {
-    struct special_token *token = find(r->s, text);
+    struct special_token *token;
+    char *copy;
 
     if (id < 0 || id >= BPE_IDS_MAX)
         return bad(r, "the id of a special token is out of range");
     if (!text[0])
         return ST_OK; /* as the reference does */
-    if (!token && r->s->count == SPECIAL_COUNT_MAX)
+    copy = strdup(text);
+    if (!copy)
+        return no_memory(r);
+    token = place_of(r->s, (int32_t)id);
+    if (!token) {
+        free(copy);
         return why_fail(r->why, ST_UNSUPPORTED, "%s: more than %d special tokens", r->folder,
                         SPECIAL_COUNT_MAX);
-    if (!token) {
-        token = &r->s->tokens[r->s->count];
-        token->text = strdup(text);
-        if (!token->text)
-            return no_memory(r);
-        r->s->count++;
     }
-    token->bytes = strlen(text);
-    token->id = (int32_t)id;
+    free(token->text);
+    *token = (struct special_token){.text = copy, .bytes = strlen(copy), .id = (int32_t)id};
     r->s->starts[(unsigned char)text[0]] = true;
     return bpe_set_id(r->bpe, text, (int32_t)id) ? no_memory(r) : ST_OK;
 }
@@ -169,6 +179,7 @@ static enum status read_fast(struct reading *r)
 
     for (size_t i = 0; i < json_size(list) && !st; i++) {
         const struct json *value = json_at(list, i);
+        struct why inner = {0};
         const char *text;
         int64_t id = -1;
 
@@ -176,7 +187,7 @@ static enum status read_fast(struct reading *r)
         if (!st && (!text || json_type_of(value) != JSON_TYPE_OBJECT))
             st = bad(r, "tokenizer.json: an added token is not an object");
         if (!st)
-            st = json_get_int(value, "id", &id, r->why);
+            st = in_folder(r, json_get_int(value, "id", &id, &inner), &inner);
         if (!st)
             st = put(r, text, id);
     }
@@ -222,11 +233,14 @@ static enum status put_additional(struct reading *r, const struct json *from)
 static enum status side_is_right(struct reading *r, const char *key)
 {
     const char *side = "right";
-    enum status st = json_get_string(r->config, key, &side, r->why);
+    struct why inner = {0};
+    enum status st = json_get_string(r->config, key, &side, &inner);
 
-    if (!st && strcmp(side, "right") != 0)
-        st = why_fail(r->why, ST_UNSUPPORTED, "%s: \"%s\" is not \"right\"", r->folder, key);
-    return st;
+    if (st)
+        return in_folder(r, st, &inner);
+    if (strcmp(side, "right") != 0)
+        return why_fail(r->why, ST_UNSUPPORTED, "%s: \"%s\" is not \"right\"", r->folder, key);
+    return ST_OK;
 }
 
 static enum status read_config(struct reading *r)
@@ -234,12 +248,14 @@ static enum status read_config(struct reading *r)
     const char *class = "CLIPTokenizer";
     bool split = false;
     int64_t length = 0;
-    enum status st = json_get_string(r->config, "tokenizer_class", &class, r->why);
+    struct why inner = {0};
+    enum status st = json_get_string(r->config, "tokenizer_class", &class, &inner);
 
     if (!st)
-        st = json_get_int(r->config, "model_max_length", &length, r->why);
+        st = json_get_int(r->config, "model_max_length", &length, &inner);
     if (!st)
-        st = json_get_bool(r->config, "split_special_tokens", &split, r->why);
+        st = json_get_bool(r->config, "split_special_tokens", &split, &inner);
+    st = in_folder(r, st, &inner);
     if (!st)
         st = side_is_right(r, "padding_side");
     if (!st)
@@ -290,18 +306,26 @@ static enum status put_roles(struct reading *r)
 {
     enum status st = ST_OK;
 
-    for (int i = 0; i < SPECIAL_ROLES && !st; i++) {
-        r->s->role[i] = -1;
-        if (!r->role[i][0])
-            continue;
-        st = put_known(r, r->role[i]);
-        if (!st)
-            r->s->role[i] = find(r->s, r->role[i])->id;
-    }
-    if (!st && (r->s->role[SPECIAL_BOS] < 0 || r->s->role[SPECIAL_EOS] < 0 ||
-                r->s->role[SPECIAL_UNK] < 0 || r->s->role[SPECIAL_PAD] < 0))
-        st = why_fail(r->why, ST_UNSUPPORTED, "%s: needs a bos, eos, unk and pad token", r->folder);
+    for (int i = 0; i < SPECIAL_ROLES && !st; i++)
+        if (r->role[i][0])
+            st = put_known(r, r->role[i]);
     return st;
+}
+
+/* What a text means is known when everything was put: the last id that it was given. */
+static enum status settle(struct reading *r)
+{
+    struct special *s = r->s;
+
+    for (size_t i = 0; i < s->count; i++)
+        s->tokens[i].id = bpe_id(r->bpe, s->tokens[i].text);
+    for (int i = 0; i < SPECIAL_ROLES; i++)
+        s->role[i] = r->role[i][0] ? bpe_id(r->bpe, r->role[i]) : -1;
+    if (s->role[SPECIAL_BOS] < 0 || s->role[SPECIAL_EOS] < 0 || s->role[SPECIAL_UNK] < 0 ||
+        s->role[SPECIAL_PAD] < 0)
+        return why_fail(r->why, ST_UNSUPPORTED, "%s: needs a bos, eos, unk and pad token",
+                        r->folder);
+    return ST_OK;
 }
 
 enum status special_load(struct special *s, struct bpe *bpe, const char *folder, struct why *why)
@@ -321,6 +345,8 @@ enum status special_load(struct special *s, struct bpe *bpe, const char *folder,
         st = put_additional(&r, r.config);
     if (!st && !json_get(r.config, "added_tokens_decoder"))
         st = put_additional(&r, r.map);
+    if (!st)
+        st = settle(&r);
     json_close(&r.config);
     json_close(&r.map);
     json_close(&r.added);

@@ -232,6 +232,17 @@ static void eleven_thousand_strings_agree_with_the_reference(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* There the pad token is "!", an added token, and merges are few: words become many bytes. */
+static void a_pad_token_that_is_text_agrees_with_the_reference(void **state)
+{
+    int strings, wrong = judge("tests/golden/tiny_sd2/tokenizer",
+                               "tests/golden/tokenizer/tiny_sd2.bin", &strings);
+    (void)state;
+
+    assert_int_equal(strings, 2000);
+    assert_int_equal(wrong, 0);
+}
+
 static void lengths_come_from_the_folder(void **state)
 {
     struct tokenizer *t = open_or_fail(STARTER);
@@ -354,6 +365,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eleven_thousand_strings_agree_with_the_reference),
+        cmocka_unit_test(a_pad_token_that_is_text_agrees_with_the_reference),
         cmocka_unit_test(lengths_come_from_the_folder),
         cmocka_unit_test(a_long_prompt_is_cut_and_says_so),
         cmocka_unit_test(text_that_is_not_utf8_is_invalid),
