@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/metrics.h"
+#include "tests/unit.h"
+
+#include <string.h>
+
+static const char *const names[] = {"other", "/livez"};
+
+static void metrics_write_shows_what_was_counted(void **state)
+{
+    static struct metrics m;
+    const struct metrics_extra extra[] = {{"limner_x", "Something.", false, 2.5}};
+    struct bytes page;
+    char text[8192];
+
+    (void)state;
+    metrics_count(&m, 1, 200, 700);
+    metrics_count(&m, 1, 200, 40000000000);
+    metrics_count(&m, 1, 777, 1);
+    assert_int_equal(metrics_write(&m, names, 2, extra, 1, &page), ST_OK);
+    assert_true(page.count < sizeof(text));
+    memcpy(text, page.data, page.count);
+    text[page.count] = '\0';
+    bytes_close(&page);
+
+    assert_non_null(strstr(text, "limner_requests_total{route=\"/livez\",code=\"200\"} 2\n"));
+    assert_non_null(strstr(text, "limner_requests_total{route=\"/livez\",code=\"other\"} 1\n"));
+    assert_non_null(strstr(text, "_bucket{route=\"/livez\",le=\"0.0005\"} 1\n"));
+    assert_non_null(strstr(text, "_bucket{route=\"/livez\",le=\"0.001\"} 2\n"));
+    assert_non_null(strstr(text, "_bucket{route=\"/livez\",le=\"600\"} 2\n"));
+    assert_non_null(strstr(text, "_bucket{route=\"/livez\",le=\"+Inf\"} 3\n"));
+    assert_non_null(strstr(text, "_count{route=\"/livez\"} 3\n"));
+    assert_non_null(strstr(text, "# TYPE limner_x gauge\nlimner_x 2.5\n"));
+    assert_null(strstr(text, "route=\"other\"")); /* nothing happened there */
+}
+
+static void metrics_picture_follows_the_mean(void **state)
+{
+    static struct metrics m;
+
+    (void)state;
+    metrics_picture(&m, 1000);
+    assert_int_equal(atomic_load(&m.picture_us), 1000);
+    for (int i = 0; i < 100; i++)
+        metrics_picture(&m, 5000);
+    assert_in_range(atomic_load(&m.picture_us), 4900, 5000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(metrics_write_shows_what_was_counted),
+        cmocka_unit_test(metrics_picture_follows_the_mean),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
