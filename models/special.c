@@ -51,16 +51,19 @@ static enum status in_folder(struct reading *r, enum status st, const struct why
 static enum status load_file(struct reading *r, struct json **out, const char *name, bool needed)
 {
     char path[PATH_BYTES_MAX];
+    struct why inner = {0};
     enum status st;
 
     if (snprintf(path, sizeof(path), "%s/%s", r->folder, name) >= (int)sizeof(path))
         return bad(r, "path is too long");
-    st = json_load(out, path, FILE_BYTES_MAX, r->why);
+    st = json_load(out, path, FILE_BYTES_MAX, &inner);
     if (st == ST_MISSING && !needed)
         return ST_OK;
-    if (!st && json_type_of(*out) != JSON_TYPE_OBJECT)
+    if (st)
+        return why_fail(r->why, st, "%s", inner.text);
+    if (json_type_of(*out) != JSON_TYPE_OBJECT)
         return why_fail(r->why, ST_INVALID, "%s: not an object", path);
-    return st;
+    return ST_OK;
 }
 
 /* The text of a token: a string, or an object that has it as "content". NULL: null. */

@@ -91,6 +91,19 @@ static void assert_encodes(const struct folder *f, const char *text, const char 
     assert_string_equal(got, wanted);
 }
 
+static void success_leaves_no_sentence(void **state)
+{
+    struct folder f = folder_make();
+    struct tokenizer *t;
+    struct why why = {0};
+    (void)state;
+
+    assert_int_equal(tokenizer_open(&t, f.path, &why), ST_OK);
+    assert_string_equal(why.text, "");
+    tokenizer_close(&t);
+    folder_remove(&f);
+}
+
 static void a_folder_without_special_files_has_clips_tokens(void **state)
 {
     struct folder f = folder_make();
@@ -279,6 +292,7 @@ static void encoding_survives_every_failed_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(success_leaves_no_sentence),
         cmocka_unit_test(a_folder_without_special_files_has_clips_tokens),
         cmocka_unit_test(the_map_overrules_and_new_tokens_are_numbered),
         cmocka_unit_test(the_decoder_silences_the_other_files),
