@@ -33,8 +33,8 @@ void blocks_resnet_load(struct params *p, struct resnet *r, struct resnet_shape 
         params_linear(p, &r->shortcut, shape.outputs, shape.inputs, true, "%s.conv_shortcut", name);
 }
 
-/* What is added is x itself or a linear layer of it, which is written to y first, so that x can
-   be normalised in place. */
+/* What is added is x itself, then y is free until the end and takes the first norm; or a linear
+   layer of x, which is written to y first, so that x can be normalised in place. */
 void blocks_resnet(const struct resnet *r, struct device *d, struct tensor y, struct tensor x,
                    struct tensor time, bool spend)
 {
@@ -52,7 +52,7 @@ void blocks_resnet(const struct resnet *r, struct device *d, struct tensor y, st
     if (shortcut)
         ops->linear(d, y, x, &r->shortcut, NULL);
     h = tensor_carve_like(&d->arena, y);
-    n = spend && shortcut ? x : tensor_carve_like(&d->arena, x);
+    n = !shortcut ? y : spend ? x : tensor_carve_like(&d->arena, x);
     ops->norm_group(d, n, x, r->norm1.gamma, r->norm1.beta, groups, epsilon, ACT_SILU);
     ops->conv(d, h, n, &r->conv1, &(struct epilogue){.shift = shift});
     ops->norm_group(d, h, h, r->norm2.gamma, r->norm2.beta, groups, epsilon, ACT_SILU);
