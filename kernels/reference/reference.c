@@ -92,7 +92,6 @@ void reference_dot(double sum[TILE_COLS], const double *x, const struct panel *p
     for (int j = 0; j < TILE_COLS; j++)
         part[j] = sum[j];
     for (int64_t k = 0; k < depth; k++)
-#pragma GCC unroll 16
         for (int j = 0; j < TILE_COLS; j++)
             part[j] += x[k] * panel->at[k][j];
     for (int j = 0; j < TILE_COLS; j++)

@@ -63,10 +63,16 @@ void check_attention(struct check *c)
         int64_t columns = s.heads * s.dim;
         float sharp = draw_chance(c, 25) ? 4 : 1; /* nearly all weight on one key */
         float scale = 1 / sqrtf((float)s.dim);
-        struct ask ask = {"q", {s.batch, 1, s.queries, columns}, DTYPE_F32, sharp, true, true};
+        struct ask ask = {.name = "q",
+                          .dim = {s.batch, 1, s.queries, columns},
+                          .scale = sharp,
+                          .strided = true,
+                          .plain = true};
         struct twin *q = draw_input(c, ask), *k, *v, *y;
 
-        ask = (struct ask){"k", {s.batch, 1, s.keys, columns}, DTYPE_F32, 1, true, true};
+        ask.name = "k";
+        ask.dim[2] = s.keys;
+        ask.scale = 1;
         k = draw_input(c, ask);
         ask.name = "v";
         ask.plain = false;

@@ -98,7 +98,9 @@ void check_conv(struct check *c)
         struct ending end;
 
         fit(c, &s);
-        x = draw_input(c, (struct ask){.name = "x", .dim = {s.batch, s.height, s.width, s.inputs}});
+        x = draw_input(c, (struct ask){.name = "x",
+                                       .dim = {s.batch, s.height, s.width, s.inputs},
+                                       .summed = true});
         w = draw_shared(c,
                         (struct ask){.name = "w",
                                      .dim = {s.outputs, s.inputs, s.kernel, s.kernel},
@@ -121,7 +123,9 @@ void check_conv_depthwise(struct check *c)
         struct twin *x, *w;
         struct ending end;
 
-        x = draw_input(c, (struct ask){.name = "x", .dim = {s.batch, s.height, s.width, s.inputs}});
+        x = draw_input(c, (struct ask){.name = "x",
+                                       .dim = {s.batch, s.height, s.width, s.inputs},
+                                       .summed = true});
         w = draw_shared(c, (struct ask){.name = "w",
                                         .dim = {s.inputs, 1, s.kernel, s.kernel},
                                         .dtype = draw_dtype(c),

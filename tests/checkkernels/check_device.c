@@ -26,7 +26,7 @@ static struct twin *draw_linear(struct check *c, struct twin **x)
     int64_t n = draw_size(c, 1, 129);
     struct twin *w, *y;
 
-    *x = draw_input(c, (struct ask){.name = "x", .dim = {b, 1, m, k}});
+    *x = draw_input(c, (struct ask){.name = "x", .dim = {b, 1, m, k}, .summed = true});
     w = draw_shared(c, (struct ask){.name = "w",
                                     .dim = {1, 1, n, k},
                                     .dtype = draw_dtype(c),
@@ -70,7 +70,8 @@ static struct ask draw_dense(struct check *c, const char *name)
 {
     int64_t b = draw_size(c, 1, 4), h = draw_size(c, 1, 9), w = draw_size(c, 1, 33);
 
-    return (struct ask){name, {b, h, w, draw_size(c, 1, 129)}, draw_dtype(c), 0, false, false};
+    return (struct ask){
+        .name = name, .dim = {b, h, w, draw_size(c, 1, 129)}, .dtype = draw_dtype(c)};
 }
 
 /* One side of a transfer lies on the host; on a CPU both do. */

@@ -44,8 +44,10 @@ void check_linear(struct check *c)
 {
     while (check_next_case(c, COUNT(linears))) {
         struct shape s = draw_shape(c);
-        struct twin *x = draw_input(
-            c, (struct ask){.name = "x", .dim = {s.batch, 1, s.rows, s.inputs}, .strided = true});
+        struct twin *x = draw_input(c, (struct ask){.name = "x",
+                                                    .dim = {s.batch, 1, s.rows, s.inputs},
+                                                    .summed = true,
+                                                    .strided = true});
         struct twin *w = draw_shared(c, (struct ask){.name = "w",
                                                      .dim = {1, 1, s.outputs, s.inputs},
                                                      .dtype = draw_dtype(c),
@@ -69,8 +71,8 @@ void check_matmul(struct check *c)
         int64_t n = draw_size(c, 1, 97), k = draw_size(c, 1, 97);
         bool transposed = draw_chance(c, 50);
         float scale = draw_chance(c, 50) ? 1 : 1 / sqrtf((float)k);
-        struct twin *x =
-            draw_input(c, (struct ask){.name = "x", .dim = {a, b, m, k}, .strided = true});
+        struct twin *x = draw_input(
+            c, (struct ask){.name = "x", .dim = {a, b, m, k}, .summed = true, .strided = true});
         struct twin *w =
             draw_input(c, (struct ask){.name = "w",
                                        .dim = {a, b, transposed ? n : k, transposed ? k : n},

@@ -72,19 +72,25 @@ enum dtype draw_dtype(struct check *c)
     return (enum dtype)draw_below(c, DTYPE_BF16 + 1);
 }
 
-static double draw_value(struct check *c, enum kind kind, double scale, double constant)
+/* What the values of one tensor have in common. */
+struct family {
+    enum kind kind;
+    double scale, constant, offset;
+};
+
+static double draw_value(struct check *c, const struct family *f)
 {
     double z = draw_normal(c);
 
-    switch (kind) {
+    switch (f->kind) {
     case KIND_NORMAL:
-        return scale * z;
+        return f->scale * z;
     case KIND_TAILS:
-        return scale * z * z * z;
+        return f->scale * z * z * z;
     case KIND_EQUAL:
-        return scale * constant;
+        return f->scale * f->constant;
     case KIND_OFFSET:
-        return scale * (1000 + z);
+        return f->scale * (f->offset + z);
     case KIND_ZEROS:
         return 0;
     case KIND_DENORMAL:
@@ -171,14 +177,18 @@ static struct twin *place(struct check *c, struct ask ask, enum role role)
 static struct twin *draw_values(struct check *c, struct ask ask, enum role role)
 {
     struct twin *twin = place(c, ask, role);
-    enum kind kind = ask.plain ? KIND_NORMAL : c->kind;
-    double scale = ask.scale != 0 ? (double)ask.scale : 1, constant = draw_normal(c);
+    struct family f = {
+        .kind = ask.plain ? KIND_NORMAL : c->kind,
+        .scale = ask.scale != 0 ? (double)ask.scale : 1,
+        .constant = draw_normal(c),
+        .offset = ask.summed ? 30 : 1000,
+    };
     size_t step = dtype_bytes(ask.dtype);
 
     for (int64_t row = 0; row < tensor_rows(twin->t); row++) {
         char *at = tensor_row(twin->t, row);
         for (int64_t i = 0; i < twin->t.dim[3]; i++)
-            put(at + (size_t)i * step, ask.dtype, draw_value(c, kind, scale, constant));
+            put(at + (size_t)i * step, ask.dtype, draw_value(c, &f));
     }
     memcpy(twin->pristine, twin->bytes, twin->size);
     return twin;
@@ -262,9 +272,11 @@ struct ending draw_ending(struct check *c, struct ask y)
             ? draw_shared(c,
                           (struct ask){.name = "bias", .dim = {1, 1, 1, n}, .dtype = draw_dtype(c)})
             : draw_absent(c, "bias");
-    end.shift = !end.none && draw_chance(c, 40)
-                    ? draw_input(c, (struct ask){"shift", {y.dim[0], 1, 1, n}, .plain = true})
-                    : draw_absent(c, "shift");
+    end.shift =
+        !end.none && draw_chance(c, 40)
+            ? draw_input(c,
+                         (struct ask){.name = "shift", .dim = {y.dim[0], 1, 1, n}, .plain = true})
+            : draw_absent(c, "shift");
     end.add = !end.none && draw_chance(c, 40) ? draw_input(c, add) : draw_absent(c, "add");
     /* What is left of large terms that cancel must not be cut to a small range on top. */
     if (!end.none && draw_chance(c, 50) && c->kind != KIND_OFFSET)

@@ -15,6 +15,7 @@ struct ask {
     float scale;  /* values are about this large; 0 means 1 */
     bool strided; /* may be a slice of the columns of something wider */
     bool plain;   /* normal values, whatever the kind of the case */
+    bool summed;  /* against weights of both signs: an offset of 30 leaves more than it cancels */
 };
 
 /* Between low and high, heavy on edges: 1, around powers of two, primes. */
