@@ -30,7 +30,8 @@ int tokenizer_vocabulary(const struct tokenizer *t); /* ids are below this */
 
 /* `length` ids: start, the text's tokens, end, padding. ids_wanted is what the text would have
    needed, start and end included, so the prompt was cut when it is above `length`. The text is
-   `bytes` bytes of UTF-8; ST_INVALID when it is not. ST_FULL without memory. */
+   `bytes` bytes of UTF-8; ST_INVALID when it is not, or longer than 256 KiB. ST_FULL without
+   memory. Any number of threads may encode at once. Takes O(bytes log bytes) whatever the text. */
 MUST_USE enum status tokenizer_encode(const struct tokenizer *t, int32_t *ids, const char *text,
                                       size_t bytes, int *ids_wanted, struct why *why);
 
