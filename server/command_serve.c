@@ -64,6 +64,21 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
     return http_open(&s->service.http, &options, why);
 }
 
+/* For the person in front of a terminal: where it is, and a request that works. */
+static void greet(const struct server *s)
+{
+    int port = http_port(s->service.http, ROUTES_PUBLIC);
+
+    printf(
+        "\nlimner serves %s on http://127.0.0.1:%d\n\n"
+        "  curl -s http://127.0.0.1:%d/v1/images/generations -H 'Content-Type: application/json' "
+        "\\\n"
+        "    -H 'Accept: image/png' -d '{\"prompt\": \"red apple, flat fluent style emoji\", "
+        "\"seed\": 1}' -o apple.png\n\n",
+        engine_model_info(s->engine, 0)->name, port, port);
+    fflush(stdout);
+}
+
 static void *load(void *memory)
 {
     struct server *s = memory;
@@ -89,6 +104,7 @@ static void *load(void *memory)
     atomic_store(&s->service.engine, s->engine);
     log_info("ready", "%s load_ms=%lld", text,
              (long long)((clock_now_us(&s->service.clock) - begun_us) / 1000));
+    greet(s);
     atomic_store(&s->loading, LOADED);
     return NULL;
 }
