@@ -40,7 +40,7 @@ MUST_USE enum status weights_find(const struct weights *w, const char *name, str
 MUST_USE enum status weights_need(const struct weights *w, const char *name, const int64_t dim[4],
                                   struct tensor *out, struct why *why);
 
-size_t weights_count(const struct weights *w); /* tensors that can be read */
+size_t weights_count(const struct weights *w);                   /* tensors that can be read */
 const char *weights_name(const struct weights *w, size_t index); /* in file order */
 uint64_t weights_bytes(const struct weights *w);                 /* of all numbers */
 

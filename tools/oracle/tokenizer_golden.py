@@ -32,8 +32,14 @@ from transformers import CLIPTokenizer
 transformers.logging.set_verbosity_error()
 LONG = 4000  # ids of the longest string, below the test's own length
 
-SPACES = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2003\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-CONTROLS = "\x01\x07\x08\x1b\x7f\x80\x9b\xad\u200b\u200c\u200d\u200e\u200f\u202a\u202e\u2060\u2066\ufeff\ufffd\ufffe\ue000\U000e0041\U000f0000\x00"
+SPACES = (
+    " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2003\u2009\u200a\u2028\u2029\u202f\u205f"
+    "\u3000"
+)
+CONTROLS = (
+    "\x01\x07\x08\x1b\x7f\x80\x9b\xad\u200b\u200c\u200d\u200e\u200f\u202a\u202e\u2060\u2066\ufeff\ufffd"
+    "\ufffe\ue000\U000e0041\U000f0000\x00"
+)
 SPECIALS = [
     "<|startoftext|>", "<|endoftext|>", "<|STARTOFTEXT|>", "<|EndOfText|>", "<|\u017ftartoftext|>",
     "<|start\u200boftext|>", "<|endoftext|", "<|endoftext", "|endoftext|>", "<|endoftext|>>",
@@ -41,7 +47,8 @@ SPECIALS = [
     "<|pad|>", "<", "<|", "<|e",
 ]  # fmt: skip
 CONTRACTIONS = [
-    "'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "'T", "'RE", "'Ve", "'LL", "'\u017f", "\u2019s",
+    "'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "'T", "'RE", "'Ve", "'LL", "'\u017f",
+    "\u2019s",
     "n't", "''s", "'sx", "'rex", "'r", "'l", "'v", "'dd", "'\u212a",
 ]  # fmt: skip
 WORDS = """a an the photo of cat dog red blue house painting portrait highly detailed 8k trending on
@@ -124,11 +131,13 @@ class Maker:
         )
 
     def sigma(self):
-        pool = ["\u03a3", "A", "\u03b1", "'", ".", "\u0345", "\u0301", "\u00aa", "\u24b6", "1", "\u02b0"]
+        pool = ["\u03a3", "A", "\u03b1", "'", ".", "\u0345", "\u0301", "\u00aa", "\u24b6", "1"]
+        pool.append("\u02b0")
         return self.some(pool, 1, 9)
 
     def word(self):
-        letters = self.r.choice(["abcdefghijklmnopqrstuvwxyz", "aA", "ab", "etaoin", "0123456789", "!?.,"])
+        alphabets = ["abcdefghijklmnopqrstuvwxyz", "aA", "ab", "etaoin", "0123456789", "!?.,"]
+        letters = self.r.choice(alphabets)
         return self.some(letters, 20, 60)
 
     def make(self, kind):
@@ -211,7 +220,8 @@ def read_captions(path):
 
 
 def write(folder, out, count, seed, captions):
-    assert CLIPTokenizer.from_pretrained(folder).fix_text is None, "ftfy is installed: another oracle"
+    oracle = CLIPTokenizer.from_pretrained(folder)
+    assert oracle.fix_text is None, "ftfy is installed: another oracle"
     maker = Maker(seed, captions)
     texts = maker.long() + [maker.make(i) for i in range(count - 8)]
     data = bytearray(b"limner tokens 1\n")
