@@ -130,7 +130,7 @@ void answer_fail(struct answer *a, enum status st, struct failure failure, const
             return;
         }
     }
-    assert(!"a failure has a status");
+    assert(false && "a failure has a status");
 }
 
 void answer_close(struct answer *a)

@@ -198,6 +198,7 @@ static enum status read_format(struct command *c, struct why *why)
 /* What was left open: a seed, a name, the model. */
 static enum status fill_in(struct command *c, struct why *why)
 {
+    enum status st;
     uint32_t seed;
 
     if (!c->seed_given) {
@@ -210,14 +211,12 @@ static enum status fill_in(struct command *c, struct why *why)
                  c->generate.picture.seed);
         c->output = c->output_default;
     }
-    if (!c->generate.model_folder) {
-        enum status st = config_find_starter(c->model_default, sizeof(c->model_default), why);
-
-        if (st)
-            return st;
+    st = read_format(c, why);
+    if (!st && !c->generate.model_folder) {
+        st = config_find_starter(c->model_default, sizeof(c->model_default), why);
         c->generate.model_folder = c->model_default;
     }
-    return read_format(c, why);
+    return st;
 }
 
 /* `args` begin with a name that getopt skips. */

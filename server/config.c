@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/config.h"
 
+#include "server/request.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -41,7 +43,8 @@ static const struct setting settings[] = {
     {"precision", KIND_PRECISION, AT(precision), 0, 0, "f32|mixed",
      "mixed: bfloat16 where the CPU is faster with it"},
     {"seats", KIND_INT, AT(seats), 1, CONFIG_SEATS_MAX, "N", "pictures made at the same time"},
-    {"queue", KIND_INT, AT(queue), 1, CONFIG_QUEUE_MAX, "N", "pictures that may wait"},
+    {"queue", KIND_INT, AT(queue), REQUEST_IMAGES_MAX, CONFIG_QUEUE_MAX, "N",
+     "pictures that may wait"},
     {"size-max", KIND_INT, AT(size_max), 0, CONFIG_SIDE_MAX, "PIXELS",
      "longest side; 0: the model's own limit"},
     {"io-threads", KIND_INT, AT(io_threads), 1, CONFIG_IO_MAX, "N", "threads for the network"},

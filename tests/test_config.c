@@ -24,18 +24,18 @@ static void write_file(char path[32], const char *text)
 static void config_read_lets_flags_win_over_environment_over_file(void **state)
 {
     char path[32];
-    char *args[] = {"--config", path, "--queue=7", "--model", "x", "--model", "y"};
+    char *args[] = {"--config", path, "--queue=17", "--model", "x", "--model", "y"};
     struct config c;
     struct why why;
 
     (void)state;
-    write_file(path, "{\"queue\":5,\"seats\":6,\"threads\":1,\"precision\":\"mixed\","
+    write_file(path, "{\"queue\":15,\"seats\":6,\"threads\":1,\"precision\":\"mixed\","
                      "\"model\":[\"a\",\"b\",\"c\"],\"listen\":\"127.0.0.1:1\"}");
     setenv("LIMNER_SEATS", "9", 1);
-    setenv("LIMNER_QUEUE", "8", 1);
+    setenv("LIMNER_QUEUE", "18", 1);
     setenv("LIMNER_SIZE_MAX", "512", 1);
     assert_int_equal(config_read(&c, COUNT_OF(args), args, &why), ST_OK);
-    assert_int_equal(c.queue, 7);
+    assert_int_equal(c.queue, 17);
     assert_int_equal(c.seats, 9);
     assert_int_equal(c.threads, 1);
     assert_int_equal(c.size_max, 512);
@@ -74,8 +74,8 @@ static void config_read_refuses_bad_flags(void **state)
         const char *arg[2], *says;
     } cases[] = {
         {{"--quue", "1"}, "no flag --quue"},
-        {{"--queue", "0"}, "--queue: queue must be an integer from 1"},
-        {{"--queue", "1x"}, "--queue: queue must be an integer from 1"},
+        {{"--queue", "0"}, "--queue: queue must be an integer from 10"},
+        {{"--queue", "1x"}, "--queue: queue must be an integer from 10"},
         {{"--queue=99999999999999999999", NULL}, "integer"},
         {{"--queue", NULL}, "needs a value"},
         {{"--listen=", NULL}, "empty"},
@@ -107,7 +107,7 @@ static void config_read_refuses_bad_files(void **state)
         {"[]", "object"},
         {"{\"queues\":1}", "'queues'"},
         {"{\"queue\":\"1\"}", "queue must be an integer"},
-        {"{\"queue\":0}", "from 1"},
+        {"{\"queue\":0}", "from 10"},
         {"{\"listen\":8080}", "listen must be a string"},
         {"{\"model\":[1]}", "model must be a string"},
         {"{\"model\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}", "at most 8"},
@@ -136,7 +136,7 @@ static void config_read_refuses_bad_files(void **state)
 static void config_print_writes_a_file_that_reads_the_same(void **state)
 {
     char path[32], printed[2][1024] = {"", ""};
-    char *first[] = {"--queue", "3", "--model", "a \"b\"", "--drain", "0"};
+    char *first[] = {"--queue", "13", "--model", "a \"b\"", "--drain", "0"};
     char *second[] = {"--config", path};
     struct config c;
     struct why why;

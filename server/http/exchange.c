@@ -123,7 +123,7 @@ static void exchange_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
     (void)generator;
     (void)req;
-    assert(!"an answer is sent in one piece");
+    assert(false && "an answer is sent in one piece");
 }
 
 static struct http_text text_of(h2o_iovec_t v)

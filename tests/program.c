@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/program.h"
+
+#include "tests/unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READY_MS 60000
+
+void program_sleep_ms(int ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+
+    nanosleep(&t, NULL);
+}
+
+/* limner lies beside the test that runs. */
+static void find_program(char *path, size_t bytes)
+{
+    char self[512];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    assert_true(length > 0);
+    self[length] = '\0';
+    slash = strrchr(self, '/');
+    *slash = '\0';
+    snprintf(path, bytes, "%s/limner", self);
+    if (access(path, X_OK))
+        fail_msg("%s is not built", path);
+}
+
+void program_start(struct program *p, const char *const *args)
+{
+    char path[600], *argv[PROGRAM_ARGS_MAX + 2] = {path};
+    int fd;
+
+    find_program(path, sizeof(path));
+    for (int i = 0; args[i]; i++) {
+        assert_true(i < PROGRAM_ARGS_MAX);
+        argv[i + 1] = (char *)(uintptr_t)args[i];
+    }
+    *p = (struct program){.pid = -1};
+    snprintf(p->output, sizeof(p->output), "%s/limner-output.XXXXXX", P_tmpdir);
+    fd = mkostemp(p->output, O_APPEND | O_CLOEXEC);
+    assert_true(fd >= 0);
+    p->pid = fork();
+    assert_true(p->pid >= 0);
+    if (p->pid == 0) {
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        execv(path, argv);
+        _exit(127);
+    }
+    close(fd);
+}
+
+void program_read(const struct program *p, char *text, size_t bytes)
+{
+    FILE *file = fopen(p->output, "r");
+
+    assert_non_null(file);
+    text[fread(text, 1, bytes - 1, file)] = '\0';
+    fclose(file);
+}
+
+void program_serve(struct program *p, const char *const *args)
+{
+    const char *all[PROGRAM_ARGS_MAX] = {"serve",       "--listen", "127.0.0.1:0", "--metrics",
+                                         "127.0.0.1:0", "--state",  P_tmpdir};
+    char text[8192];
+    int count = 7;
+
+    for (int i = 0; args[i]; i++) {
+        assert_true(count + 1 < PROGRAM_ARGS_MAX);
+        all[count++] = args[i];
+    }
+    program_start(p, all);
+    for (int waited = 0; waited < READY_MS; waited += 20) {
+        const char *listening;
+
+        program_read(p, text, sizeof(text));
+        if (strstr(text, "\"event\":\"ready\"")) {
+            listening = strstr(text, "api=");
+            assert_int_equal(sscanf(listening, "api=%d metrics=%d", &p->port, &p->metrics_port), 2);
+            return;
+        }
+        if (waitpid(p->pid, NULL, WNOHANG) == p->pid)
+            break;
+        program_sleep_ms(20);
+    }
+    fail_msg("the server did not get ready: %s", text);
+}
+
+void program_signal(const struct program *p, int signal)
+{
+    assert_true(p->pid > 0);
+    kill(p->pid, signal);
+}
+
+int program_wait(struct program *p, int wait_ms)
+{
+    int status = 0;
+    pid_t ended = 0;
+
+    for (int waited = 0; waited < wait_ms && !ended; waited += 10) {
+        ended = waitpid(p->pid, &status, WNOHANG);
+        if (!ended)
+            program_sleep_ms(10);
+    }
+    if (!ended) {
+        kill(p->pid, SIGKILL);
+        waitpid(p->pid, &status, 0);
+    }
+    p->pid = -1;
+    return ended && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void program_forget(struct program *p)
+{
+    unlink(p->output);
+}
