@@ -7,18 +7,22 @@
 #include <omp.h>
 
 /*
- * How the work is cut. Tiles go through in chunks whose 36 elements (V, shared by all threads) fit
- * into the third-level cache. Of a chunk, a thread takes a task: TILES_PER_TASK tiles by one block
- * of output channels. It runs over the input channels in slices of DEPTH; the slice's filter
- * elements (U) and the task's sums (M) stay in its second-level cache:
+ * How the work is cut. A task is TILES_PER_TASK tiles by one block of output channels. It runs over
+ * the input channels in slices of DEPTH; the slice's filter elements (U) and the task's sums (M)
+ * stay in the second-level cache of its thread:
  *
  *     U 36 x 64 x 32 x 4 = 288 KiB        M 36 x 64 x 32 x 4 = 288 KiB
  *
- * Tasks are dealt out as threads come free, so a thread that is pushed off its core costs its own
+ * A large picture has tiles enough for every thread: each takes its own, brings them to their
+ * elements (V) and does all their tasks, alone, without waiting for anybody. A small one is shared:
+ * all threads fill one V, which fits into the third-level cache, and then share its tasks.
+ *
+ * Work is dealt out as threads come free, so a thread that is pushed off its core costs its own
  * task and not everybody's time. No sum depends on the dealing.
  */
 enum {
     TILES_PER_TASK = 64,
+    TASKS_PER_THREAD = 4, /* from here on, threads work alone */
     DEPTH = WINOGRAD_DEPTH,
     CHUNK_BYTES = 16 << 20,
     LINE = 16, /* floats in a cache line */
@@ -28,11 +32,13 @@ enum {
 struct layout {
     int64_t channels, outputs, blocks; /* C, N, ceil(N / block) */
     int64_t high, wide;                /* tiles of one image */
-    int64_t tiles, chunk;              /* of all images; in one go */
+    int64_t tiles, chunk;              /* of all images; in one V */
+    bool alone;                        /* every thread has a V of its own */
     size_t v_plane, u_plane, m_plane;  /* floats from element to element */
     size_t v_slice;                    /* floats from one slice of channels to the next */
-    float *v, *zeros, *private;        /* private: U and M of each thread */
-    size_t private_count;
+    size_t v_count, desk_count;        /* floats of a V, of a desk */
+    float *zeros;                      /* a pixel outside the picture */
+    float *v, *desks;                  /* the shared V; U, M and perhaps V of each thread */
 };
 
 /* Rows whose distance is a power of two would fall upon each other in a cache: an odd number of
@@ -64,29 +70,33 @@ static struct layout layout_of(const struct winograd_job *job)
     l.high = ceil_div(job->y.dim[1], WINOGRAD_OUT);
     l.wide = ceil_div(job->y.dim[2], WINOGRAD_OUT);
     l.tiles = job->y.dim[0] * l.high * l.wide;
+    l.alone = l.tiles >= (int64_t)job->threads * TASKS_PER_THREAD * TILES_PER_TASK;
     l.chunk = ceil_div((int64_t)(CHUNK_BYTES / tile_bytes), TILES_PER_TASK) * TILES_PER_TASK;
-    l.chunk = smaller(l.tiles, l.chunk);
+    l.chunk = l.alone ? TILES_PER_TASK : smaller(l.tiles, l.chunk);
     l.v_plane = odd_lines((size_t)(l.chunk * DEPTH));
     l.v_slice = WINOGRAD_ELEMENTS * l.v_plane;
+    l.v_count = (size_t)ceil_div(l.channels, DEPTH) * l.v_slice;
     l.u_plane = odd_lines((size_t)(DEPTH * block));
     l.m_plane = odd_lines((size_t)(TILES_PER_TASK * block));
-    l.private_count = WINOGRAD_ELEMENTS * (l.u_plane + l.m_plane);
+    l.desk_count = WINOGRAD_ELEMENTS * (l.u_plane + l.m_plane) + (l.alone ? l.v_count : 0);
     return l;
 }
 
-static void layout_place(struct layout *l, void *scratch)
+static void layout_place(struct layout *l, float *scratch)
 {
-    l->v = scratch;
-    l->zeros = l->v + (size_t)ceil_div(l->channels, DEPTH) * l->v_slice;
-    l->private = l->zeros + odd_lines((size_t)l->channels);
+    l->zeros = scratch;
+    l->v = l->zeros + odd_lines((size_t)l->channels);
+    l->desks = l->v + (l->alone ? 0 : l->v_count);
+    for (int64_t c = 0; c < l->channels; c++)
+        l->zeros[c] = 0;
 }
 
 size_t winograd_scratch_bytes(const struct winograd_job *job)
 {
     struct layout l = layout_of(job);
+    size_t shared = odd_lines((size_t)l.channels) + (l.alone ? 0 : l.v_count);
 
-    layout_place(&l, NULL);
-    return (size_t)((char *)(l.private + (size_t)job->threads * l.private_count) - (char *)NULL);
+    return (shared + (size_t)job->threads * l.desk_count) * sizeof(float);
 }
 
 bool winograd_suits(const struct weight *w)
@@ -187,39 +197,82 @@ static void transform_output(const struct winograd_job *job, const struct layout
     job->kernel->output(&t);
 }
 
-/* Part `part` of 36 of the filter's next slice on its way to the second-level cache, so that the
-   products hide the wait for memory. */
-static void prefetch_part(const float *next, size_t floats, size_t part)
-{
-    size_t span = (floats / LINE + WINOGRAD_ELEMENTS - 1) / WINOGRAD_ELEMENTS * LINE;
+/* Where a task stands: V holds the elements of the tiles from `base` on. */
+struct place_of_work {
+    const float *v;
+    float *desk;
+    int64_t base;
+};
 
-    for (size_t i = part * span; i < floats && i < (part + 1) * span; i += LINE)
-        __builtin_prefetch(next + i, 0, 2);
-}
-
-/* Tiles [first, first + count) of the chunk that begins at tile `base`, one block of outputs. */
-static void task(const struct winograd_job *job, const struct layout *l, int64_t base,
-                 int64_t first, int64_t count, int64_t block, float *u)
+/* Tiles [first, first + count) of a V, one block of outputs. */
+static void task(const struct winograd_job *job, const struct layout *l, struct place_of_work at,
+                 int64_t first, int64_t count, int64_t block)
 {
     const struct winograd_kernel *k = job->kernel;
     const float *g = job->packed + block * l->channels * WINOGRAD_TAPS * k->block;
-    const float *v = l->v + first * DEPTH;
-    float *m = u + WINOGRAD_ELEMENTS * l->u_plane;
+    const float *v = at.v + first * DEPTH;
+    float *u = at.desk, *m = u + WINOGRAD_ELEMENTS * l->u_plane;
+    struct winograd_product p = {.rows = count, .vectors = 2};
 
+    if (l->outputs - block * k->block <= k->block / 2)
+        p.vectors = 1;
     for (int64_t from = 0; from < l->channels; from += DEPTH, v += l->v_slice) {
-        int64_t depth = smaller(DEPTH, l->channels - from);
-        size_t slice = (size_t)(depth * WINOGRAD_TAPS * k->block);
-
-        k->filter(u, l->u_plane, g, depth);
-        g += slice;
+        p.depth = smaller(DEPTH, l->channels - from);
+        p.first = from == 0;
+        k->filter(u, l->u_plane, g, p.depth, p.vectors);
+        g += p.depth * WINOGRAD_TAPS * k->block;
         for (size_t e = 0; e < WINOGRAD_ELEMENTS; e++) {
-            prefetch_part(g, slice, e);
-            k->multiply(m + e * l->m_plane, v + e * l->v_plane, u + e * l->u_plane, count, depth,
-                        from == 0);
+            p.m = m + e * l->m_plane;
+            p.v = v + e * l->v_plane;
+            p.u = u + e * l->u_plane;
+            p.next_v = p.v + l->v_plane;
+            p.next_g = g + (int64_t)e * p.depth * WINOGRAD_TAPS * k->block / WINOGRAD_ELEMENTS;
+            k->multiply(&p);
         }
     }
     for (int64_t t = 0; t < count; t++)
-        transform_output(job, l, base + first + t, block, m + t * k->block);
+        transform_output(job, l, at.base + first + t, block, m + t * k->block);
+}
+
+static float *desk_of_thread(const struct layout *l)
+{
+    return l->desks + (size_t)omp_get_thread_num() * l->desk_count;
+}
+
+/* Every thread takes tiles of its own and does everything for them. */
+static void run_alone(const struct winograd_job *job, const struct layout *l)
+{
+#pragma omp parallel for schedule(dynamic) num_threads(job->threads)
+    for (int64_t base = 0; base < l->tiles; base += TILES_PER_TASK) {
+        int64_t count = smaller(TILES_PER_TASK, l->tiles - base);
+        float *desk = desk_of_thread(l), *v = desk + l->desk_count - l->v_count;
+
+        for (int64_t t = 0; t < count; t++)
+            transform_input(job, l, base + t, v + t * DEPTH);
+        for (int64_t block = 0; block < l->blocks; block++)
+            task(job, l, (struct place_of_work){v, desk, base}, 0, count, block);
+    }
+}
+
+/* All threads fill one V, then share its tasks. */
+static void run_together(const struct winograd_job *job, const struct layout *l)
+{
+#pragma omp parallel num_threads(job->threads)
+    for (int64_t base = 0; base < l->tiles; base += l->chunk) {
+        struct place_of_work at = {l->v, desk_of_thread(l), base};
+        int64_t chunk = smaller(l->chunk, l->tiles - base);
+        int64_t parts = ceil_div(chunk, TILES_PER_TASK);
+
+#pragma omp for schedule(dynamic, 4)
+        for (int64_t t = 0; t < chunk; t++)
+            transform_input(job, l, base + t, l->v + t * DEPTH);
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < parts * l->blocks; i++) {
+            int64_t first = i / l->blocks * TILES_PER_TASK;
+
+            task(job, l, at, first, smaller(TILES_PER_TASK, chunk - first), i % l->blocks);
+        }
+    }
 }
 
 void winograd_run(const struct winograd_job *job, void *scratch)
@@ -227,23 +280,8 @@ void winograd_run(const struct winograd_job *job, void *scratch)
     struct layout l = layout_of(job);
 
     layout_place(&l, scratch);
-    for (int64_t c = 0; c < l.channels; c++)
-        l.zeros[c] = 0;
-#pragma omp parallel num_threads(job->threads)
-    for (int64_t base = 0; base < l.tiles; base += l.chunk) {
-        int64_t count = smaller(l.chunk, l.tiles - base);
-        int64_t parts = ceil_div(count, TILES_PER_TASK);
-
-#pragma omp for schedule(dynamic, 4)
-        for (int64_t t = 0; t < count; t++)
-            transform_input(job, &l, base + t, l.v + t * DEPTH);
-#pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < parts * l.blocks; i++) {
-            int64_t first = i / l.blocks * TILES_PER_TASK;
-            float *private = l.private + (size_t)omp_get_thread_num() * l.private_count;
-
-            task(job, &l, base, first, smaller(TILES_PER_TASK, count - first), i % l.blocks,
-                 private);
-        }
-    }
+    if (l.alone)
+        run_alone(job, &l);
+    else
+        run_together(job, &l);
 }

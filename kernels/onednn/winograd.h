@@ -45,6 +45,20 @@ struct winograd_tile {
     enum act act;      /* ACT_NONE, ACT_RELU, ACT_RELU6 */
 };
 
+/* m[rows][block] (+)= v[rows][depth] u[depth][block], where rows of v are WINOGRAD_DEPTH apart. */
+struct winograd_product {
+    float *m;
+    const float *v, *u;
+    int64_t rows, depth;
+    bool first;  /* of its sum: m is set, not added to */
+    int vectors; /* 1 or 2 of the block's vectors are wanted */
+
+    /* What the next calls will read: it is fetched beside the products, a line at a time, because
+       a processor drops what is asked for faster than its memory can follow. */
+    const float *next_v; /* of the next call */
+    const float *next_g; /* a 36th of the filter's next slice */
+};
+
 /* The inner loops for one instruction set. */
 struct winograd_kernel {
     int block; /* output channels at a time: two vectors */
@@ -53,13 +67,10 @@ struct winograd_kernel {
     void (*input)(float *v, size_t plane, const float *const pixels[WINOGRAD_ELEMENTS],
                   int64_t channels);
 
-    /* u[36 planes][depth][block] from g[depth][9][block]. */
-    void (*filter)(float *u, size_t plane, const float *g, int64_t depth);
+    /* u[36 planes][depth][block] from g[depth][9][block], for one or both vectors of the block. */
+    void (*filter)(float *u, size_t plane, const float *g, int64_t depth, int vectors);
 
-    /* m[rows][block] (+)= v[rows][depth] u[depth][block], where rows of v are WINOGRAD_DEPTH apart;
-       the first call of a sum sets. */
-    void (*multiply)(float *m, const float *v, const float *u, int64_t rows, int64_t depth,
-                     bool first);
+    void (*multiply)(const struct winograd_product *p);
 
     void (*output)(const struct winograd_tile *tile);
 };

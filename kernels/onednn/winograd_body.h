@@ -89,10 +89,10 @@ static void winograd_input(float *v, size_t plane, const float *const pixels[WIN
     }
 }
 
-static void winograd_filter(float *u, size_t plane, const float *g, int64_t depth)
+static void winograd_filter(float *u, size_t plane, const float *g, int64_t depth, int vectors)
 {
     for (int64_t k = 0; k < depth; k++)
-        for (int half = 0; half < 2; half++) {
+        for (int half = 0; half < vectors; half++) {
             const float *from = g + k * WINOGRAD_TAPS * 2 * LANES + half * LANES;
             float *to = u + k * 2 * LANES + half * LANES;
             vec x[3], t[3][6], out[6];
@@ -114,45 +114,57 @@ static void winograd_filter(float *u, size_t plane, const float *g, int64_t dept
         }
 }
 
-/* A block of `rows` x two vectors of sums in registers. `rows` is a constant after inlining. */
+/* `rows` x `vectors` sums in registers, from row `from` on. Both are constants after inlining. */
 static inline __attribute__((always_inline)) void
-multiply_rows(float *m, const float *v, const float *u, const int rows, int64_t depth, bool first)
+multiply_rows(const struct winograd_product *p, int64_t from, const int rows, const int vectors)
 {
+    const float *v = p->v + from * WINOGRAD_DEPTH, *next_v = p->next_v + from * WINOGRAD_DEPTH;
+    float *m = p->m + from * 2 * LANES;
     vec sum[ROWS][2];
 
 #pragma GCC unroll 12
-    for (int r = 0; r < rows; r++) {
-        sum[r][0] = first ? vec_set(0) : vec_load(m + r * 2 * LANES);
-        sum[r][1] = first ? vec_set(0) : vec_load(m + r * 2 * LANES + LANES);
-    }
-    for (int64_t k = 0; k < depth; k++) {
-        vec u0 = vec_load(u + k * 2 * LANES), u1 = vec_load(u + k * 2 * LANES + LANES);
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < vectors; i++)
+            sum[r][i] = p->first ? vec_set(0) : vec_load(m + (2 * r + i) * LANES);
+    for (int64_t k = 0; k < p->depth; k++) {
+        vec u0 = vec_load(p->u + k * 2 * LANES), u1 = u0;
 
+        if (vectors > 1)
+            u1 = vec_load(p->u + k * 2 * LANES + LANES);
+        __builtin_prefetch(next_v + k * rows, 0, 2);
+        __builtin_prefetch(p->next_g + k / 2 * 16, 0, 2);
 #pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
             vec x = vec_set(v[r * WINOGRAD_DEPTH + k]);
             sum[r][0] = vec_fma(x, u0, sum[r][0]);
-            sum[r][1] = vec_fma(x, u1, sum[r][1]);
+            if (vectors > 1)
+                sum[r][1] = vec_fma(x, u1, sum[r][1]);
         }
     }
 #pragma GCC unroll 12
-    for (int r = 0; r < rows; r++) {
-        vec_store(m + r * 2 * LANES, sum[r][0]);
-        vec_store(m + r * 2 * LANES + LANES, sum[r][1]);
-    }
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < vectors; i++)
+            vec_store(m + (2 * r + i) * LANES, sum[r][i]);
 }
 
-static void winograd_multiply(float *m, const float *v, const float *u, int64_t rows, int64_t depth,
-                              bool first)
+static void winograd_multiply(const struct winograd_product *p)
 {
+    const int64_t rows = p->rows;
     int64_t r = 0;
 
+    if (p->vectors == 1) {
+        for (; rows - r >= ROWS; r += ROWS)
+            multiply_rows(p, r, ROWS, 1);
+        for (; r < rows; r++)
+            multiply_rows(p, r, 1, 1);
+        return;
+    }
     for (; rows - r >= ROWS; r += ROWS)
-        multiply_rows(m + r * 2 * LANES, v + r * WINOGRAD_DEPTH, u, ROWS, depth, first);
+        multiply_rows(p, r, ROWS, 2);
     for (; rows - r >= 4; r += 4)
-        multiply_rows(m + r * 2 * LANES, v + r * WINOGRAD_DEPTH, u, 4, depth, first);
+        multiply_rows(p, r, 4, 2);
     for (; r < rows; r++)
-        multiply_rows(m + r * 2 * LANES, v + r * WINOGRAD_DEPTH, u, 1, depth, first);
+        multiply_rows(p, r, 1, 2);
 }
 
 /* The first n floats, 1 <= n <= LANES, the rest zero. */
