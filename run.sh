@@ -6,5 +6,5 @@ cd "$(dirname "$0")"
 . tools/setup.sh
 
 install "${packages_build[@]}"
-build release limner
+build release limner -DWITH_TESTS=OFF
 exec build/release/limner serve "$@"

@@ -19,7 +19,7 @@ esac
 install "${packages_build[@]}" "${packages_test[@]}"
 
 say "release: every test"
-build release
+build release all -DWITH_TESTS=ON
 ctest --test-dir build/release --output-on-failure -j 2
 
 # checkkernels judges numbers, not memory: the sanitized builds leave it out.

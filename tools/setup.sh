@@ -35,9 +35,13 @@ install() {
         --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# build PRESET [TARGET]: configure the first time, then compile what changed.
+# build PRESET [TARGET [CMAKE OPTION...]]: configure, which is quick the second time, then compile
+# what changed.
 build() {
-    say "building build/$1"
-    [ -f "build/$1/build.ninja" ] || cmake --preset "$1" >/dev/null
-    ninja -C "build/$1" --quiet ${2:+"$2"}
+    local preset=$1 target=${2:-all}
+
+    shift $(($# < 2 ? $# : 2))
+    say "building build/$preset"
+    cmake --preset "$preset" "$@" >/dev/null
+    ninja -C "build/$preset" --quiet "$target"
 }
