@@ -41,19 +41,15 @@ static inline vf cell_pair(vf low, vf high)
 }
 
 /* Rows 2 i and 2 i + 1 become row i; a row without a partner is paired with zeros. */
-static inline void cell_rows(float *x, int64_t rows, int64_t pitch)
+static inline void cell_queries(float *cells, const float *q, int64_t width, int64_t pitch,
+                                float scale)
 {
-    for (int64_t i = 0; i < rows; i += 2)
+    for (int64_t d = 0; d < width; d += 2, q += 2 * pitch, cells += pitch)
         for (int64_t j = 0; j < pitch; j += VF_LANES) {
-            vf low = vf_load(x + i * pitch + j);
-            vf high = i + 1 < rows ? vf_load(x + (i + 1) * pitch + j) : vf_set(0);
-            vf_store(x + i / 2 * pitch + j, cell_pair(low, high));
+            vf high = d + 1 < width ? vf_load(q + pitch + j) : vf_set(0);
+            vf low = vf_load(q + j) * vf_set(scale);
+            vf_store(cells + j, cell_pair(low, high * vf_set(scale)));
         }
-}
-
-static inline void cell_queries(float *q, int64_t width, int64_t pitch)
-{
-    cell_rows(q, width, pitch);
 }
 
 static inline vf cell_join(const vf weight[CELL])
@@ -103,7 +99,9 @@ static void attention(struct device *d, struct tensor y, struct tensor q, struct
         .y = y, .q = q, .k = k, .v = v, .heads = heads, .scale = scale, .causal = causal};
     struct ops exact = {0};
 
-    if (d->precision == PRECISION_MIXED && attention_run(d, &a))
+    /* A wide head leaves little room for queries beside its packed keys, and is the autoencoder's:
+       float32 is as fast there, and better. */
+    if (d->precision == PRECISION_MIXED && q.dim[3] / heads <= 256 && attention_run(d, &a))
         return;
     attention_avx512(&exact);
     exact.attention(d, y, q, k, v, heads, scale, causal);

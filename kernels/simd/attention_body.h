@@ -27,7 +27,7 @@
  *     CELL                      numbers in a cell, 1 or 2
  *     cell_dot(sum, a, b)       sum + a * b, over the numbers of each cell
  *     cell_exp2(x, top)         2^(x - top) for a whole top, as exact as the cells deserve
- *     cell_queries(...)         q of a tile, float rows in place, to rows of cells
+ *     cell_queries(...)         q of a tile, scaled, from rows of floats to rows of cells
  *     cell_join(w)              weights of CELL neighbouring keys as one row of cells
  *     cell_keys(...)            a block of k as rows of cells, one row per key
  *     cell_values(...)          a block of v as rows of cells, one row per CELL keys
@@ -43,6 +43,7 @@
 enum {
     ATTENTION_SCRATCH = 64 * 1024, /* floats on a thread's stack: a quarter of L2 */
     ATTENTION_TILES = 8,           /* most tiles of a chunk */
+    ATTENTION_FEW = 3,             /* tiles of a chunk that are worth narrower ones */
     ATTENTION_KEYS = 128,          /* most keys of a block */
 };
 
@@ -273,36 +274,35 @@ static int64_t attention_pitch(const struct tile *t)
     return (t->count + VF_LANES - 1) / VF_LANES * VF_LANES;
 }
 
-/* The score of the first key, which every query sees, rounded up: where top starts. */
-static void attention_prime(const struct attention *a, struct tile *t, const float *k)
+/* The score of the first key, which every query sees, rounded up: where top starts. The queries
+   are still floats, where o will be. */
+static void attention_prime(const struct attention *a, struct tile *t, const float *k, float scale)
 {
     int64_t pitch = attention_pitch(t);
 
     for (int64_t i = 0; i < pitch; i += VF_LANES) {
         vf sum = vf_set(0);
         for (int64_t d = 0; d < a->width; d++)
-            sum = vf_fma(vf_set(k[d]), vf_load(t->q + d * pitch + i), sum);
-        vf_store(t->top + i, vf_ceil(sum));
+            sum = vf_fma(vf_set(k[d]), vf_load(t->o + d * pitch + i), sum);
+        vf_store(t->top + i, vf_ceil(sum * vf_set(scale)));
         vf_store(t->sum + i, vf_set(0));
     }
 }
 
-/* Queries of one head into a tile, times what the scores are scaled by; idle lanes are zero. */
+/* Queries of one head into a tile, times what the scores are scaled by; idle lanes are zero. They
+   pass through o, which is clean afterwards. */
 static void attention_begin(const struct attention *a, struct tile *t, const float *q,
                             const float *k)
 {
     int64_t pitch = attention_pitch(t);
-    vf scale = vf_set(a->scale * 1.44269504088896341f);
+    float scale = a->scale * 1.44269504088896341f;
 
     if (t->count < pitch)
-        memset(t->q, 0, (size_t)(a->width * pitch) * sizeof(float));
-    attention_turn(t->q, pitch, q, a->q.stride, t->count, a->width);
-    for (int64_t i = 0; i < a->width * pitch; i += VF_LANES) {
-        vf_store(t->q + i, vf_load(t->q + i) * scale);
-        vf_store(t->o + i, vf_set(0));
-    }
-    attention_prime(a, t, k);
-    cell_queries(t->q, a->width, pitch);
+        memset(t->o, 0, (size_t)(a->width * pitch) * sizeof(float));
+    attention_turn(t->o, pitch, q, a->q.stride, t->count, a->width);
+    attention_prime(a, t, k, scale);
+    cell_queries(t->q, t->o, a->width, pitch, scale);
+    memset(t->o, 0, (size_t)(a->width * pitch) * sizeof(float));
 }
 
 /* A tile's finished sums into rows of y. */
@@ -326,7 +326,7 @@ static void attention_lay(const struct attention *a, struct bench *s, float *scr
     const int64_t pitch = a->across * VF_LANES;
 
     s->p = scratch;
-    scratch += a->keys * pitch;
+    scratch += a->keys / CELL * pitch;
     for (int64_t i = 0; i < a->tiles; i++) {
         struct tile *t = &s->tile[i];
         t->first = simd_min(first + i * pitch, a->q.dim[2]);
@@ -336,7 +336,7 @@ static void attention_lay(const struct attention *a, struct bench *s, float *scr
         t->sum = t->most + pitch;
         t->fresh = t->sum + pitch;
         t->q = t->fresh + pitch;
-        t->o = t->q + a->width * pitch;
+        t->o = t->q + (a->width + CELL - 1) / CELL * pitch;
         scratch = t->o + a->width * pitch;
     }
     s->k = scratch;
@@ -393,28 +393,37 @@ static void attention_task(const struct attention *a, int64_t task)
         }
 }
 
-/* The widest tile, the longest block and the most tiles that the scratch memory holds; false when
-   it does not even hold the smallest. What is chosen here changes no result but for the length of
-   a block, and that hangs on the width of a head alone. */
+/* How many tiles fit into the scratch memory beside a block of keys. */
+static int64_t attention_fits(const struct attention *a)
+{
+    int64_t pitch = a->across * VF_LANES;
+    int64_t packed = CELL == 1 ? 0 : a->keys * (a->width + 1) + a->width;
+    int64_t left = ATTENTION_SCRATCH - a->keys / CELL * pitch - packed;
+
+    return left < 0 ? 0 : left / (pitch * ((a->width + CELL - 1) / CELL + a->width + 4));
+}
+
+/* The widest tile and the longest block of which ATTENTION_FEW tiles fit, or as many as there can
+   be: a block of keys that only one tile uses is a block that waits for memory. False when the
+   scratch memory is too small for any. The length of a block, which results hang on, is chosen by
+   the width of a head alone. */
 static bool attention_plan(struct attention *a, int threads)
 {
-    for (a->across = 3; a->across >= 1; a->across--)
-        for (a->keys = ATTENTION_KEYS; a->keys >= 32; a->keys /= 2) {
-            int64_t pitch = a->across * VF_LANES;
-            int64_t packed = CELL == 1 ? 0 : a->keys * (a->width + 1) + a->width;
-            int64_t left = ATTENTION_SCRATCH - a->keys * pitch - packed;
-            int64_t tiles = left / (2 * pitch * (a->width + 2));
-            int64_t wanted = (a->q.dim[2] + pitch - 1) / pitch;
-            int64_t heads = a->q.dim[0] * a->heads;
-            if (left < 0 || tiles < 1)
-                continue;
-            a->tiles = simd_min(simd_min(tiles, ATTENTION_TILES), wanted);
-            while (a->tiles > 1 && heads * (wanted / a->tiles) < 4 * threads)
-                a->tiles--;
-            a->chunks = (wanted + a->tiles - 1) / a->tiles;
-            return true;
-        }
+    int64_t heads = a->q.dim[0] * a->heads, wanted;
+
+    for (int64_t least = ATTENTION_FEW; least >= 1; least--)
+        for (a->across = 3; a->across >= 1; a->across--)
+            for (a->keys = ATTENTION_KEYS; a->keys >= 32; a->keys /= 2)
+                if (attention_fits(a) >= least)
+                    goto found;
     return false;
+found:
+    wanted = (a->q.dim[2] + a->across * VF_LANES - 1) / (a->across * VF_LANES);
+    a->tiles = simd_min(simd_min(attention_fits(a), ATTENTION_TILES), wanted);
+    while (a->tiles > 1 && heads * (wanted / a->tiles) < 4 * threads)
+        a->tiles--;
+    a->chunks = (wanted + a->tiles - 1) / a->tiles;
+    return true;
 }
 
 static bool attention_takes(struct tensor t)

@@ -29,11 +29,11 @@ static inline vf cell_exp2(vf x, vf top)
     return vf_scale_down(p, n - top);
 }
 
-static inline void cell_queries(float *q, int64_t width, int64_t pitch)
+static inline void cell_queries(float *cells, const float *q, int64_t width, int64_t pitch,
+                                float scale)
 {
-    (void)q;
-    (void)width;
-    (void)pitch;
+    for (int64_t i = 0; i < width * pitch; i += VF_LANES)
+        vf_store(cells + i, vf_load(q + i) * vf_set(scale));
 }
 
 static inline vf cell_join(const vf weight[CELL])
