@@ -80,6 +80,17 @@ def write_part(folder, file, make, seed, dtype):
     gc.collect()
 
 
+def copy_tokenizer(source, folder):
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    path = os.path.join(folder, "tokenizer_config.json")
+    with open(path) as f:
+        config = json.load(f)
+    config["model_max_length"] = 77
+    with open(path, "w") as f:
+        json.dump(config, f, indent=2, sort_keys=True)
+        f.write("\n")
+
+
 def write_index(folder, vae):
     index = {
         "_class_name": "StableDiffusionPipeline",
@@ -118,7 +129,7 @@ def main():
     with open(os.path.join(at("scheduler"), "scheduler_config.json"), "w") as f:
         json.dump(spec["scheduler"], f, indent=2, sort_keys=True)
         f.write("\n")
-    shutil.copytree(args.tokenizer, at("tokenizer"), dirs_exist_ok=True)
+    copy_tokenizer(args.tokenizer, at("tokenizer"))
     text = CLIPTextConfig(vocab_size=49408, max_position_embeddings=77, **spec["text"])
     write_part(at("text_encoder"), "model.safetensors", lambda: CLIPTextModel(text), args.seed, dtype)
     name = "diffusion_pytorch_model.safetensors"

@@ -111,6 +111,16 @@ class Pipeline:
             self.parts[part] = module.float().eval()
         return self.parts[part]
 
+    def latent_shape(self, height, width):
+        """[h, w, c] from the configurations alone: weights may be big."""
+        with open(self.at("vae", "config.json")) as f:
+            vae = json.load(f)
+        with open(self.at("unet", "config.json")) as f:
+            channels = json.load(f)["in_channels"]
+        blocks = vae.get("decoder_block_out_channels") or vae["block_out_channels"]
+        scale = 2 ** (len(blocks) - 1)
+        return height // scale, width // scale, channels
+
     def drop(self, part):
         self.parts.pop(part, None)
 

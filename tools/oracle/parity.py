@@ -12,7 +12,6 @@ was made before with the same arguments, without running limner.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -39,17 +38,6 @@ class Table:
         same = np.array_equal(np.asarray(got), np.asarray(want))
         self.failed |= not same
         print(f"{stage:16} {'equal' if same else 'DIFFERENT':>12}", flush=True)
-
-
-def noise_shape(args, p):
-    """From the configurations alone: the weights may be too big to load just for this."""
-    with open(p.at("vae", "config.json")) as f:
-        vae = json.load(f)
-    with open(p.at("unet", "config.json")) as f:
-        channels = json.load(f)["in_channels"]
-    blocks = vae.get("decoder_block_out_channels") or vae["block_out_channels"]
-    scale = 2 ** (len(blocks) - 1)
-    return args.height // scale, args.width // scale, channels
 
 
 def run_limner(args, noise_file, dump_file, folder):
@@ -153,7 +141,7 @@ def main():
     args = arguments()
     torch.set_num_threads(args.threads)
     p = oracle.Pipeline(args.model)
-    noise = oracle.normal(noise_shape(args, p), args.seed, 0)
+    noise = oracle.normal(p.latent_shape(args.height, args.width), args.seed, 0)
     if args.dump:
         sys.exit(1 if judge(args, p, load_file(args.dump), noise) else 0)
     with tempfile.TemporaryDirectory() as folder:
