@@ -81,7 +81,7 @@ double reference_act(double x, enum act act)
     case ACT_TANH:
         return tanh(x);
     }
-    assert(!"an activation without a case");
+    assert(0 && "an activation without a case");
     return x;
 }
 

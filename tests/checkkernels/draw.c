@@ -98,7 +98,7 @@ static double draw_value(struct check *c, const struct family *f)
     case KINDS:
         break;
     }
-    assert(!"a kind without a case");
+    assert(0 && "a kind without a case");
     return 0;
 }
 

@@ -106,7 +106,7 @@ static int64_t images(const struct check *c)
     for (int i = 0; i < c->twin_count; i++)
         if (c->twins[i].role == ROLE_OUTPUT)
             return c->twins[i].whole.dim[0];
-    assert(!"a check without an output");
+    assert(0 && "a check without an output");
     return 1;
 }
 
