@@ -40,13 +40,20 @@ struct plan_key {
     enum role role;
     enum dtype dtype; /* of inputs and weights: f32 or bf16; outputs are f32 */
     enum act act;
-    int32_t sum;     /* 1: y holds what is added */
-    int32_t stride;  /* of a convolution */
-    int32_t pad[4];  /* of a convolution */
-    float scale;     /* of a product */
-    int64_t m, n, k; /* rows, outputs, inputs of a matrix; n and k channels of a convolution */
+    int32_t sum;        /* 1: y holds what is added */
+    int32_t solo;       /* 1: for one thread, and every thread may run it at the same time */
+    int32_t stride;     /* of a convolution */
+    int32_t pad[4];     /* of a convolution */
+    int32_t transposed; /* of a product */
+    float scale;        /* of a product */
+    int64_t m, n, k;    /* rows, outputs, inputs of a matrix; n and k channels of a convolution */
     int64_t height, width, kernel_height, kernel_width;
-    int64_t batch, x_stride, w_stride, y_stride, transposed; /* of a product */
+    int64_t batch, x_stride, w_stride, y_stride; /* of a product */
+};
+
+/* Memory objects of a primitive; their bytes are named anew in every run. */
+struct operands {
+    dnnl_memory_t x, w, b, y, scratchpad; /* w only for a product: weights bring their own */
 };
 
 struct plan {
@@ -54,13 +61,15 @@ struct plan {
     uint64_t used; /* turn of the last use */
     dnnl_primitive_t primitive;
     dnnl_memory_desc_t weights;
-    dnnl_memory_t x, w, b, y, scratchpad; /* w only for a product: weights bring their own */
     size_t scratchpad_bytes;
+    int operands_count;
+    struct operands *operands; /* of each thread that may run it */
 };
 
 struct backend {
     dnnl_engine_t engine;
-    dnnl_stream_t stream;
+    dnnl_stream_t *streams; /* one for each thread */
+    int threads;
     enum dtype dtype;                       /* of matrices and direct convolutions */
     const struct winograd_kernel *winograd; /* NULL: do without */
     char *scratch;
@@ -104,16 +113,17 @@ struct plan *plan_find(struct device *d, const struct plan_key *key);
 dnnl_status_t plan_make(struct backend *b, const struct plan_key *key, struct plan *plan);
 void plan_free(struct plan *plan);
 
-/* Compute one image. w is the weight of an arrangement, or NULL for a product. */
+/* Compute. The weight is that of an arrangement, or for a product a pointer like the others. */
 struct plan_pointers {
     const void *x, *w;
     const float *b;
     float *y;
     void *scratchpad;
 };
-void plan_run(struct device *d, struct plan *plan, dnnl_memory_t w, struct plan_pointers p);
+void plan_run(struct device *d, const struct plan *plan, dnnl_memory_t weight,
+              struct plan_pointers p);
 
-/* The weight in the layout of a plan; NULL: the device is broken. */
+/* The weight in the layout of a plan; NULL: the device is broken, or the plan NULL. */
 dnnl_memory_t weight_for_plan(struct device *d, const struct weight *w, const struct plan *plan);
 const float *weight_for_winograd(struct device *d, const struct weight *w);
 enum status weight_pack_onednn(struct device *d, struct weight *w, struct why *why);

@@ -4,6 +4,7 @@
 #include "kernels/half.h"
 
 #include <assert.h>
+#include <omp.h>
 #include <string.h>
 
 enum { PIECE = 1 << 14 }; /* numbers that a thread takes at a time */
@@ -44,7 +45,7 @@ void copy_rows_to(void *to, enum dtype dtype, struct tensor from)
 {
     const int64_t rows = tensor_rows(from), step = rows_at_once(from);
 
-#pragma omp parallel for if (rows > step) schedule(dynamic)
+#pragma omp parallel for if (rows > step && !omp_in_parallel()) schedule(dynamic)
     for (int64_t first = 0; first < rows; first += step)
         for (int64_t row = first; row < rows && row < first + step; row++)
             copy_row(to, dtype, from, row);
@@ -54,7 +55,7 @@ void copy_rows_from(struct tensor to, const float *from)
 {
     const int64_t rows = tensor_rows(to), step = rows_at_once(to);
 
-#pragma omp parallel for if (rows > step) schedule(dynamic)
+#pragma omp parallel for if (rows > step && !omp_in_parallel()) schedule(dynamic)
     for (int64_t first = 0; first < rows; first += step)
         for (int64_t row = first; row < rows && row < first + step; row++)
             memcpy(tensor_row(to, row), from + row * to.dim[3], (size_t)to.dim[3] * sizeof(float));

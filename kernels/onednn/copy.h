@@ -10,7 +10,8 @@
 /* to[i] = element from + i of the dense tensor t of any float type, as f32, 0 <= i < count. */
 void copy_widen(float *to, struct tensor t, int64_t from, int64_t count);
 
-/* The rows of a (strided) f32 tensor, close together, as f32 or bf16; by all threads. */
+/* The rows of a (strided) f32 tensor, close together, as f32 or bf16; by all threads, or by
+   the one that calls when it is one of many. */
 void copy_rows_to(void *to, enum dtype dtype, struct tensor from);
 /* The other way round, f32. */
 void copy_rows_from(struct tensor to, const float *from);

@@ -55,7 +55,9 @@ static void onednn_close(struct device *d)
     for (int i = 0; i < b->plan_count; i++)
         plan_free(&b->plans[i]);
     memory_give(b->scratch);
-    dnnl_stream_destroy(b->stream);
+    for (int i = 0; b->streams && i < b->threads; i++)
+        dnnl_stream_destroy(b->streams[i]);
+    free(b->streams);
     dnnl_engine_destroy(b->engine);
     free(b);
 }
@@ -67,9 +69,13 @@ static enum status open_with(struct device *d, struct why *why, unsigned caps)
 
     d->backend = b;
     if (b)
+        b->streams = calloc((size_t)d->threads, sizeof(*b->streams));
+    if (b && b->streams) {
+        b->threads = d->threads;
         st = dnnl_engine_create(&b->engine, dnnl_cpu, 0);
-    if (!st)
-        st = dnnl_stream_create(&b->stream, b->engine, dnnl_stream_default_flags);
+    }
+    for (int i = 0; !st && i < d->threads; i++)
+        st = dnnl_stream_create(&b->streams[i], b->engine, dnnl_stream_default_flags);
     if (!st)
         st = dnnl_set_primitive_cache_capacity(GUEST_CACHE);
     if (st) {

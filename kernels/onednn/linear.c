@@ -7,9 +7,46 @@
 #include <omp.h>
 #include <string.h>
 
-/* The scratch of one product: what the primitive cannot take from x and y as they lie. */
-struct room {
-    size_t bias, x, y, scratchpad, end; /* offsets; x and y only if they are copied */
+/*
+ * How the rows of one image are cut. Where there are enough of them, a thread takes a block at a
+ * time and runs a primitive of one thread on it: what must be converted is converted in its own
+ * cache, nobody waits for a thread that was pushed off its core, and 128 rows are enough for full
+ * speed (Zen 4: 117 and 232 GFLOP/s per core in f32 and bf16, the peaks). The few rows of a text or
+ * of the smallest pictures go whole to a primitive that shares out the outputs.
+ */
+enum { ROWS_PER_BLOCK = 128 };
+
+struct cut {
+    int64_t block, blocks, tail; /* rows of all blocks but the last; how many; rows of the last */
+    bool solo;
+};
+
+static struct cut cut_rows(int64_t rows, int threads)
+{
+    int64_t share = (rows + threads - 1) / threads;
+    int64_t parts = (share + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK;
+    struct cut cut = {.block = rows, .blocks = 1, .tail = rows};
+
+    if (share < ROWS_PER_BLOCK)
+        return cut;
+    cut.solo = true;
+    cut.block = (share + parts - 1) / parts;
+    cut.blocks = (rows + cut.block - 1) / cut.block;
+    cut.tail = rows - (cut.blocks - 1) * cut.block;
+    return cut;
+}
+
+/* One call: plans for a block and for the last block, and where things lie in the scratch. */
+struct product {
+    struct device *d;
+    const struct plan *plan, *tail_plan;
+    dnnl_memory_t weight;
+    struct tensor y, x, add;
+    struct cut cut;
+    char *bias, *desks;
+    size_t bias_bytes;                       /* of one image */
+    size_t desk_y, desk_scratch, desk_bytes; /* offsets in a desk, which begins with x */
+    bool copy_x, copy_y;
 };
 
 static bool is_plain(struct tensor t)
@@ -17,75 +54,105 @@ static bool is_plain(struct tensor t)
     return tensor_is_dense(t) || tensor_rows(t) == 1;
 }
 
-static struct room room_for(const struct plan *plan, bool copy_x, bool copy_y)
+/* Rows [from, from + count) of an image. */
+static struct tensor rows_of(struct tensor t, int64_t image, int64_t from, int64_t count)
 {
-    const struct plan_key *k = &plan->key;
-    size_t x_bytes = (size_t)(k->m * k->k) * dtype_bytes(k->dtype);
-    struct room r = {0};
-
-    r.x = scratch_round((size_t)k->n * sizeof(float));
-    r.y = r.x + (copy_x ? scratch_round(x_bytes) : 0);
-    r.scratchpad = r.y + (copy_y ? scratch_round((size_t)(k->m * k->n) * sizeof(float)) : 0);
-    r.end = r.scratchpad + plan->scratchpad_bytes;
-    return r;
+    t.data = tensor_row(t, image * t.dim[1] * t.dim[2] + from);
+    t.dim[0] = t.dim[1] = 1;
+    t.dim[2] = count;
+    return t;
 }
 
-/* One image: rows of x times the weight. Strided rows and bf16 inputs go through the scratch. */
-static void image_product(struct device *d, struct plan *plan, dnnl_memory_t w,
-                          const struct room *r, struct tensor y, struct tensor x, struct tensor add)
+/* One block. Strided rows and bf16 inputs go through the desk. */
+static void run_block(const struct product *p, int64_t index, char *desk)
 {
-    char *scratch = d->backend->scratch;
-    struct plan_pointers p = {.x = x.data,
-                              .y = y.data,
-                              .b = (const float *)(scratch + r->bias),
-                              .scratchpad = scratch + r->scratchpad};
+    const int64_t image = index / p->cut.blocks, part = index % p->cut.blocks;
+    const bool last = part == p->cut.blocks - 1;
+    const int64_t from = part * p->cut.block, count = last ? p->cut.tail : p->cut.block;
+    const struct plan *plan = last ? p->tail_plan : p->plan;
+    struct tensor y = rows_of(p->y, image, from, count), x = rows_of(p->x, image, from, count);
+    struct plan_pointers at = {.x = p->copy_x ? desk : x.data,
+                               .y = p->copy_y ? (void *)(desk + p->desk_y) : y.data,
+                               .b = (const void *)(p->bias + (size_t)image * p->bias_bytes),
+                               .scratchpad = desk + p->desk_scratch};
 
-    if (r->y > r->x) {
-        copy_rows_to(scratch + r->x, plan->key.dtype, x);
-        p.x = scratch + r->x;
+    if (p->copy_x)
+        copy_rows_to(desk, plan->key.dtype, x);
+    if (p->add.data && (p->copy_y || p->add.data != p->y.data))
+        copy_rows_to(at.y, DTYPE_F32, rows_of(p->add, image, from, count));
+    plan_run(p->d, plan, p->weight, at);
+    if (p->copy_y)
+        copy_rows_from(y, at.y);
+}
+
+static void run_blocks(const struct product *p)
+{
+    const int64_t count = p->y.dim[0] * p->cut.blocks;
+
+    if (!p->cut.solo) {
+        for (int64_t i = 0; i < count; i++)
+            run_block(p, i, p->desks);
+        return;
     }
-    if (r->scratchpad > r->y)
-        p.y = (float *)(scratch + r->y);
-    if (add.data && (add.data != y.data || p.y != y.data))
-        copy_rows_to(p.y, DTYPE_F32, add);
-    plan_run(d, plan, w, p);
-    if (p.y != y.data)
-        copy_rows_from(y, p.y);
+#pragma omp parallel for schedule(dynamic) num_threads(p->d->threads)
+    for (int64_t i = 0; i < count; i++)
+        run_block(p, i, p->desks + (size_t)omp_get_thread_num() * p->desk_bytes);
+}
+
+/* Scratch: the bias of each image, then a desk for each thread that works alone. */
+static bool product_place(struct product *p)
+{
+    const struct plan_key *k = &p->plan->key;
+    const size_t desks = p->cut.solo ? (size_t)p->d->threads : 1;
+    size_t pad = p->plan->scratchpad_bytes, bias;
+
+    if (p->tail_plan->scratchpad_bytes > pad)
+        pad = p->tail_plan->scratchpad_bytes;
+    p->copy_x = k->dtype != DTYPE_F32 || !is_plain(p->x);
+    p->copy_y = !is_plain(p->y);
+    p->bias_bytes = scratch_round((size_t)k->n * sizeof(float));
+    if (p->copy_x)
+        p->desk_y = scratch_round((size_t)(k->m * k->k) * dtype_bytes(k->dtype));
+    p->desk_scratch = p->desk_y;
+    if (p->copy_y)
+        p->desk_scratch += scratch_round((size_t)(k->m * k->n) * sizeof(float));
+    p->desk_bytes = p->desk_scratch + scratch_round(pad);
+    bias = (size_t)p->y.dim[0] * p->bias_bytes;
+    p->bias = scratch_need(p->d, bias + desks * p->desk_bytes);
+    p->desks = p->bias ? p->bias + bias : NULL;
+    return p->bias;
 }
 
 /* The weight is n x k; linear layers and 1x1 convolutions alike. */
-static void product(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
-                    const struct epilogue *e, int64_t n, int64_t k)
+static void product(struct product p, const struct weight *w, const struct epilogue *e, int64_t n,
+                    int64_t k)
 {
     const struct epilogue none = {0};
     struct plan_key key;
-    struct plan *plan;
-    dnnl_memory_t memory;
-    struct room r;
 
-    omp_set_num_threads(d->threads);
     e = e ? e : &none;
+    p.add = e->add;
+    p.cut = cut_rows(p.y.dim[1] * p.y.dim[2], p.d->threads);
+    omp_set_num_threads(p.d->threads);
     memset(&key, 0, sizeof(key));
     key.role = ROLE_MATRIX;
-    key.dtype = backend_dtype(d->backend, ROLE_MATRIX, n, k);
+    key.dtype = backend_dtype(p.d->backend, ROLE_MATRIX, n, k);
     key.act = e->act;
     key.sum = e->add.data != NULL;
-    key.m = y.dim[1] * y.dim[2];
+    key.solo = p.cut.solo;
     key.n = n;
     key.k = k;
-    plan = plan_find(d, &key);
-    memory = plan ? weight_for_plan(d, w, plan) : NULL;
-    if (!memory)
+    key.m = p.cut.tail;
+    p.tail_plan = plan_find(p.d, &key);
+    key.m = p.cut.block;
+    p.plan = plan_find(p.d, &key);
+    p.weight = p.tail_plan ? weight_for_plan(p.d, w, p.plan) : NULL;
+    if (!p.weight || !product_place(&p))
         return;
-    r = room_for(plan, key.dtype != DTYPE_F32 || !is_plain(x), !is_plain(y));
-    if (!scratch_need(d, r.end))
-        return;
-    for (int64_t b = 0; b < y.dim[0]; b++) {
-        struct tensor add = e->add.data ? tensor_slice(e->add, b, 1) : e->add;
-
-        epilogue_bias((float *)(d->backend->scratch + r.bias), w, e, b, n);
-        image_product(d, plan, memory, &r, tensor_slice(y, b, 1), tensor_slice(x, b, 1), add);
-    }
+    assert(dnnl_memory_desc_equal(&p.plan->weights, &p.tail_plan->weights));
+    for (int64_t b = 0; b < p.y.dim[0]; b++)
+        epilogue_bias((float *)(void *)(p.bias + (size_t)b * p.bias_bytes), w, e, b, n);
+    run_blocks(&p);
 }
 
 void onednn_linear(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
@@ -93,13 +160,13 @@ void onednn_linear(struct device *d, struct tensor y, struct tensor x, const str
 {
     shape_linear(y, x, w, e);
     assert(y.dtype == DTYPE_F32 && x.dtype == DTYPE_F32);
-    product(d, y, x, w, e, w->w.dim[2], w->w.dim[3]);
+    product((struct product){.d = d, .y = y, .x = x}, w, e, w->w.dim[2], w->w.dim[3]);
 }
 
 void onednn_conv_matrix(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                         const struct epilogue *e)
 {
-    product(d, y, x, w, e, w->w.dim[0], w->w.dim[1]);
+    product((struct product){.d = d, .y = y, .x = x}, w, e, w->w.dim[0], w->w.dim[1]);
 }
 
 void onednn_matmul(struct device *d, struct tensor y, struct tensor x, struct tensor w, float scale,

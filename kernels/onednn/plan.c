@@ -3,6 +3,8 @@
 #include "kernels/onednn/backend.h"
 
 #include <assert.h>
+#include <omp.h>
+#include <stdlib.h>
 #include <string.h>
 
 static dnnl_data_type_t type_of(enum dtype dtype)
@@ -159,26 +161,40 @@ static dnnl_status_t make_memory(struct backend *b, dnnl_primitive_desc_t desc, 
     return dnnl_memory_create(out, md, b->engine, DNNL_MEMORY_NONE);
 }
 
+static dnnl_status_t make_operands(struct backend *b, dnnl_primitive_desc_t desc,
+                                   const struct plan *plan, struct operands *o)
+{
+    bool product = plan->key.role == ROLE_PRODUCT;
+    dnnl_status_t st = make_memory(b, desc, dnnl_query_src_md, 0, &o->x);
+
+    if (!st)
+        st = make_memory(b, desc, dnnl_query_dst_md, 0, &o->y);
+    if (!st && product)
+        st = make_memory(b, desc, dnnl_query_weights_md, 0, &o->w);
+    if (!st && !product)
+        st = make_memory(b, desc, dnnl_query_weights_md, 1, &o->b);
+    if (!st && plan->scratchpad_bytes)
+        st = make_memory(b, desc, dnnl_query_scratchpad_md, 0, &o->scratchpad);
+    return st;
+}
+
 static dnnl_status_t make_rest(struct backend *b, dnnl_primitive_desc_t desc, struct plan *plan)
 {
     const dnnl_memory_desc_t *pad = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
-    bool product = plan->key.role == ROLE_PRODUCT;
-    dnnl_status_t st;
+    dnnl_status_t st = dnnl_success;
 
     plan->weights = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
     plan->scratchpad_bytes = pad ? dnnl_memory_desc_get_size(pad) : 0;
-    st = make_memory(b, desc, dnnl_query_src_md, 0, &plan->x);
-    if (!st)
-        st = make_memory(b, desc, dnnl_query_dst_md, 0, &plan->y);
-    if (!st && product)
-        st = make_memory(b, desc, dnnl_query_weights_md, 0, &plan->w);
-    if (!st && !product)
-        st = make_memory(b, desc, dnnl_query_weights_md, 1, &plan->b);
-    if (!st && plan->scratchpad_bytes)
-        st = make_memory(b, desc, dnnl_query_scratchpad_md, 0, &plan->scratchpad);
+    plan->operands_count = plan->key.solo ? b->threads : 1;
+    plan->operands = calloc((size_t)plan->operands_count, sizeof(*plan->operands));
+    if (!plan->operands)
+        return dnnl_out_of_memory;
+    for (int i = 0; !st && i < plan->operands_count; i++)
+        st = make_operands(b, desc, plan, &plan->operands[i]);
     return st ? st : dnnl_primitive_create(&plan->primitive, desc);
 }
 
+/* oneDNN cuts a primitive for as many threads as there are when it is made. */
 dnnl_status_t plan_make(struct backend *b, const struct plan_key *key, struct plan *plan)
 {
     dnnl_primitive_attr_t attr = NULL;
@@ -186,6 +202,7 @@ dnnl_status_t plan_make(struct backend *b, const struct plan_key *key, struct pl
     dnnl_status_t st = make_attr(&attr, key);
 
     *plan = (struct plan){.key = *key};
+    omp_set_num_threads(key->solo ? 1 : b->threads);
     if (!st && key->role == ROLE_MATRIX)
         st = make_matrix(b, key, attr, &desc);
     else if (!st && key->role == ROLE_PRODUCT)
@@ -194,6 +211,7 @@ dnnl_status_t plan_make(struct backend *b, const struct plan_key *key, struct pl
         st = make_conv(b, key, attr, &desc);
     if (!st)
         st = make_rest(b, desc, plan);
+    omp_set_num_threads(b->threads);
     dnnl_primitive_desc_destroy(desc);
     dnnl_primitive_attr_destroy(attr);
     if (st)
@@ -203,12 +221,16 @@ dnnl_status_t plan_make(struct backend *b, const struct plan_key *key, struct pl
 
 void plan_free(struct plan *plan)
 {
+    for (int i = 0; plan->operands && i < plan->operands_count; i++) {
+        struct operands *o = &plan->operands[i];
+        dnnl_memory_destroy(o->x);
+        dnnl_memory_destroy(o->w);
+        dnnl_memory_destroy(o->b);
+        dnnl_memory_destroy(o->y);
+        dnnl_memory_destroy(o->scratchpad);
+    }
+    free(plan->operands);
     dnnl_primitive_destroy(plan->primitive);
-    dnnl_memory_destroy(plan->x);
-    dnnl_memory_destroy(plan->w);
-    dnnl_memory_destroy(plan->b);
-    dnnl_memory_destroy(plan->y);
-    dnnl_memory_destroy(plan->scratchpad);
     *plan = (struct plan){0};
 }
 
@@ -254,27 +276,30 @@ static dnnl_status_t point(dnnl_memory_t memory, const void *data)
     return dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data);
 }
 
-void plan_run(struct device *d, struct plan *plan, dnnl_memory_t w, struct plan_pointers p)
+void plan_run(struct device *d, const struct plan *plan, dnnl_memory_t weight,
+              struct plan_pointers p)
 {
-    dnnl_exec_arg_t args[5] = {{DNNL_ARG_SRC, plan->x}, {DNNL_ARG_DST, plan->y}};
-    dnnl_status_t st = point(plan->x, p.x);
+    const int thread = plan->key.solo ? omp_get_thread_num() : 0;
+    const struct operands *o = &plan->operands[thread];
+    dnnl_exec_arg_t args[5] = {{DNNL_ARG_SRC, o->x}, {DNNL_ARG_DST, o->y}};
+    dnnl_status_t st = point(o->x, p.x);
     int count = 2;
 
     if (!st)
-        st = point(plan->y, p.y);
-    if (!st && plan->w)
-        st = point(plan->w, p.w);
-    args[count++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, plan->w ? plan->w : w};
-    if (!st && plan->b) {
-        st = point(plan->b, p.b);
-        args[count++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, plan->b};
+        st = point(o->y, p.y);
+    if (!st && o->w)
+        st = point(o->w, p.w);
+    args[count++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, o->w ? o->w : weight};
+    if (!st && o->b) {
+        st = point(o->b, p.b);
+        args[count++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, o->b};
     }
-    if (!st && plan->scratchpad) {
-        st = point(plan->scratchpad, p.scratchpad);
-        args[count++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, plan->scratchpad};
+    if (!st && o->scratchpad) {
+        st = point(o->scratchpad, p.scratchpad);
+        args[count++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, o->scratchpad};
     }
     if (!st)
-        st = dnnl_primitive_execute(plan->primitive, d->backend->stream, count, args);
+        st = dnnl_primitive_execute(plan->primitive, d->backend->streams[thread], count, args);
     if (st)
         device_break(d, "oneDNN does not run", st);
 }

@@ -95,7 +95,7 @@ static dnnl_status_t reorder(struct backend *b, const dnnl_memory_desc_t *from_l
         st = dnnl_primitive_create(&primitive, desc);
     if (!st) {
         dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-        st = dnnl_primitive_execute(primitive, b->stream, 2, args);
+        st = dnnl_primitive_execute(primitive, b->streams[0], 2, args);
     }
     dnnl_primitive_destroy(primitive);
     dnnl_primitive_desc_destroy(desc);
@@ -175,6 +175,8 @@ dnnl_memory_t weight_for_plan(struct device *d, const struct weight *w, const st
     dnnl_status_t st;
 
     assert(p && "a weight is packed before it is used");
+    if (!plan)
+        return NULL;
     for (int i = 0; i < p->arranged_count; i++) {
         struct arranged *a = &p->arranged[i];
         if (a->role == plan->key.role && dnnl_memory_desc_equal(&a->layout, &plan->weights))
