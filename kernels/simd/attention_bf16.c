@@ -60,7 +60,7 @@ static inline vf cell_join(const vf weight[CELL])
 static inline struct cells cell_keys(float *packed, const float *row, int64_t stride, int64_t count,
                                      int64_t width)
 {
-    struct cells k = {packed, (width + 1) / 2};
+    struct cells k = {packed, (width + 1) / 2, count};
 
     for (int64_t i = 0; i < count; i++, row += stride, packed += k.stride)
         for (int64_t d = 0; d < width; d += 2 * VF_LANES) {
@@ -76,7 +76,7 @@ static inline struct cells cell_keys(float *packed, const float *row, int64_t st
 static inline struct cells cell_values(float *packed, const float *row, int64_t stride,
                                        int64_t count, int64_t width)
 {
-    struct cells v = {packed, width};
+    struct cells v = {packed, width, (count + 1) / 2};
 
     for (int64_t i = 0; i < count; i += 2, row += 2 * stride, packed += width)
         for (int64_t d = 0; d < width; d += VF_LANES) {

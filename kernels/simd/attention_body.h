@@ -75,6 +75,12 @@ struct tile {
     float *fresh;  /* one row: of the weights of the block */
 };
 
+/* Keys [from, from + count) with their values. */
+struct block {
+    struct cells k, v;
+    int64_t from, count;
+};
+
 /* Scratch memory of one task. */
 struct bench {
     struct tile tile[ATTENTION_TILES];
@@ -82,16 +88,16 @@ struct bench {
     float *k, *v; /* packed cells of a block, unused when a cell is a float */
 };
 
-/* sum[i] = k[i] . q for VF_ROWS keys. Rows past `count` repeat the last one. */
+/* sum[i] = k[i] . q for VF_ROWS keys. Rows past the last repeat it. */
 static inline __attribute__((always_inline)) void attention_products(vf sum[VF_ROWS][3],
                                                                      const float *q, struct cells k,
-                                                                     int64_t count, int64_t depth,
+                                                                     int64_t depth,
                                                                      const int across)
 {
     const float *row[VF_ROWS];
 
     for (int i = 0; i < VF_ROWS; i++) {
-        row[i] = k.cell + simd_min(i, count - 1) * k.stride;
+        row[i] = k.cell + simd_min(i, k.count - 1) * k.stride;
         for (int j = 0; j < across; j++)
             sum[i][j] = vf_set(0);
     }
@@ -108,16 +114,16 @@ static inline __attribute__((always_inline)) void attention_products(vf sum[VF_R
     }
 }
 
-/* Weights of VF_ROWS keys, `count` of them real. If `careful`, keys that are not real or that a
-   query may not see yet weigh nothing; `seen` is the number of these keys that the tile's first
-   query sees, and each further query sees one more. */
+/* Weights of VF_ROWS keys, the first of k. If `careful`, keys past the last or that a query may not
+   see yet weigh nothing; `seen` is the number of these keys that the tile's first query sees, and
+   each further query sees one more. */
 static inline __attribute__((always_inline)) void
-attention_score_rows(struct tile *t, float *p, struct cells k, int64_t count, int64_t seen,
-                     int64_t depth, const bool careful, const int across)
+attention_score_rows(struct tile *t, float *p, struct cells k, int64_t seen, int64_t depth,
+                     const bool careful, const int across)
 {
     vf score[VF_ROWS][3], top[3], most[3], fresh[3];
 
-    attention_products(score, t->q, k, count, depth, across);
+    attention_products(score, t->q, k, depth, across);
     for (int j = 0; j < across; j++) {
         top[j] = vf_load(t->top + j * VF_LANES);
         most[j] = vf_load(t->most + j * VF_LANES);
@@ -130,7 +136,7 @@ attention_score_rows(struct tile *t, float *p, struct cells k, int64_t count, in
             for (int c = 0; c < CELL; c++) {
                 vf s = score[i + c][j];
                 if (careful) {
-                    vf last = vf_set((float)(i + c < count ? i + c + 1 - seen : 1 << 24));
+                    vf last = vf_set((float)(i + c < k.count ? i + c + 1 - seen : 1 << 24));
                     vf query = vf_index() + vf_set((float)(j * VF_LANES));
                     s = vf_pick(vf_less(query, last), vf_set(ATTENTION_LOW), s);
                 }
@@ -149,8 +155,8 @@ attention_score_rows(struct tile *t, float *p, struct cells k, int64_t count, in
 /* Weights of a block. */
 static inline __attribute__((always_inline)) void attention_score(const struct attention *a,
                                                                   struct tile *t, float *p,
-                                                                  struct cells k, int64_t from,
-                                                                  int64_t count, const int across)
+                                                                  const struct block *b,
+                                                                  const int across)
 {
     int64_t depth = (a->width + CELL - 1) / CELL;
 
@@ -158,13 +164,13 @@ static inline __attribute__((always_inline)) void attention_score(const struct a
         vf_store(t->most + j * VF_LANES, vf_set(ATTENTION_LOW));
         vf_store(t->fresh + j * VF_LANES, vf_set(0));
     }
-    for (int64_t i = 0; i < count; i += VF_ROWS, p += VF_ROWS / CELL * across * VF_LANES) {
-        struct cells rest = {k.cell + i * k.stride, k.stride};
-        int64_t seen = a->causal ? t->first + 1 - from - i : VF_ROWS;
-        if (count - i < VF_ROWS || seen < VF_ROWS)
-            attention_score_rows(t, p, rest, count - i, seen, depth, true, across);
+    for (int64_t i = 0; i < b->count; i += VF_ROWS, p += VF_ROWS / CELL * across * VF_LANES) {
+        struct cells k = {b->k.cell + i * b->k.stride, b->k.stride, b->count - i};
+        int64_t seen = a->causal ? t->first + 1 - b->from - i : VF_ROWS;
+        if (k.count < VF_ROWS || seen < VF_ROWS)
+            attention_score_rows(t, p, k, seen, depth, true, across);
         else
-            attention_score_rows(t, p, rest, count - i, seen, depth, false, across);
+            attention_score_rows(t, p, k, seen, depth, false, across);
     }
 }
 
@@ -189,17 +195,17 @@ static inline __attribute__((always_inline)) bool attention_raise(struct tile *t
     return raised;
 }
 
-/* rows x across sums in registers: o = o * fix + v^T p over `count` rows of cells. */
+/* rows x across sums in registers: o = o * fix + v^T p. */
 static inline __attribute__((always_inline)) void
-attention_weigh_rows(float *o, const float *p, struct cells v, int64_t count, const vf fix[3],
-                     const int rows, const int across)
+attention_weigh_rows(float *o, const float *p, struct cells v, const vf fix[3], const int rows,
+                     const int across)
 {
     vf sum[VF_ROWS][3];
 
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < across; j++)
             sum[i][j] = vf_load(o + (i * across + j) * VF_LANES) * fix[j];
-    for (int64_t key = 0; key < count; key++, p += across * VF_LANES, v.cell += v.stride) {
+    for (int64_t key = 0; key < v.count; key++, p += across * VF_LANES, v.cell += v.stride) {
         vf lane[3];
         for (int j = 0; j < across; j++)
             lane[j] = vf_load(p + j * VF_LANES);
@@ -215,31 +221,28 @@ attention_weigh_rows(float *o, const float *p, struct cells v, int64_t count, co
             vf_store(o + (i * across + j) * VF_LANES, sum[i][j]);
 }
 
-/* One block of `count` keys, the first of them at `from`, for one tile. */
-static inline __attribute__((always_inline)) void
-attention_block(const struct attention *a, struct tile *t, float *p, struct cells k, struct cells v,
-                int64_t from, int64_t count, const int across)
+/* One block for one tile. */
+static inline __attribute__((always_inline)) void attention_block(const struct attention *a,
+                                                                  struct tile *t, float *p,
+                                                                  const struct block *b,
+                                                                  const int across)
 {
     const int64_t pitch = across * VF_LANES;
+    struct cells v = b->v;
     int64_t d = 0;
     vf fix[3];
 
-    attention_score(a, t, p, k, from, count, across);
+    attention_score(a, t, p, b, across);
     if (attention_raise(t, fix, across))
-        attention_score(a, t, p, k, from, count, across);
+        attention_score(a, t, p, b, across);
     for (int j = 0; j < across; j++) {
         vf sum = vf_load(t->sum + j * VF_LANES);
         vf_store(t->sum + j * VF_LANES, vf_fma(sum, fix[j], vf_load(t->fresh + j * VF_LANES)));
     }
-    count = (count + CELL - 1) / CELL;
-    for (; d + VF_ROWS <= a->width; d += VF_ROWS) {
-        struct cells rest = {v.cell + d, v.stride};
-        attention_weigh_rows(t->o + d * pitch, p, rest, count, fix, VF_ROWS, across);
-    }
-    for (; d < a->width; d++) {
-        struct cells rest = {v.cell + d, v.stride};
-        attention_weigh_rows(t->o + d * pitch, p, rest, count, fix, 1, across);
-    }
+    for (; d + VF_ROWS <= a->width; d += VF_ROWS, v.cell += VF_ROWS)
+        attention_weigh_rows(t->o + d * pitch, p, v, fix, VF_ROWS, across);
+    for (; d < a->width; d++, v.cell++)
+        attention_weigh_rows(t->o + d * pitch, p, v, fix, 1, across);
 }
 
 /* dst[c][r] = src[r][c]. */
@@ -299,7 +302,7 @@ static void attention_begin(const struct attention *a, struct tile *t, const flo
 
     if (t->count < pitch)
         memset(t->o, 0, (size_t)(a->width * pitch) * sizeof(float));
-    attention_turn(t->o, pitch, q, a->q.stride, t->count, a->width);
+    attention_turn(t->o, pitch, q + t->first * a->q.stride, a->q.stride, t->count, a->width);
     attention_prime(a, t, k, scale);
     cell_queries(t->q, t->o, a->width, pitch, scale);
     memset(t->o, 0, (size_t)(a->width * pitch) * sizeof(float));
@@ -343,22 +346,22 @@ static void attention_lay(const struct attention *a, struct bench *s, float *scr
     s->v = s->k + a->keys * ((a->width + 1) / 2);
 }
 
-static void attention_step(const struct attention *a, struct bench *s, int64_t from, int64_t count,
+/* One block of keys for all tiles. */
+static void attention_step(const struct attention *a, struct bench *s, struct block *b,
                            const float *key, const float *value)
 {
-    struct cells k = cell_keys(s->k, key + from * a->k.stride, a->k.stride, count, a->width);
-    struct cells v = cell_values(s->v, value + from * a->v.stride, a->v.stride, count, a->width);
-
+    b->k = cell_keys(s->k, key + b->from * a->k.stride, a->k.stride, b->count, a->width);
+    b->v = cell_values(s->v, value + b->from * a->v.stride, a->v.stride, b->count, a->width);
     for (int64_t i = 0; i < a->tiles; i++) {
         struct tile *t = &s->tile[i];
-        if (a->causal && from > t->first + t->count - 1)
+        if (a->causal && b->from > t->first + t->count - 1)
             continue;
         if (t->count > 2 * VF_LANES)
-            attention_block(a, t, s->p, k, v, from, count, 3);
+            attention_block(a, t, s->p, b, 3);
         else if (t->count > VF_LANES)
-            attention_block(a, t, s->p, k, v, from, count, 2);
+            attention_block(a, t, s->p, b, 2);
         else if (t->count > 0)
-            attention_block(a, t, s->p, k, v, from, count, 1);
+            attention_block(a, t, s->p, b, 1);
     }
 }
 
@@ -375,17 +378,19 @@ static void attention_task(const struct attention *a, int64_t task)
     int64_t last = simd_min(first + a->tiles * a->across * VF_LANES, a->q.dim[2]) - 1;
     int64_t column = head % a->heads * a->width;
     int64_t seen = a->causal ? simd_min(last + 1, a->k.dim[2]) : a->k.dim[2];
+    const float *q = attention_head(a->q, image, column);
+    const float *k = attention_head(a->k, image, column);
+    const float *v = attention_head(a->v, image, column);
     struct bench s;
 
     attention_lay(a, &s, scratch, first);
     for (int64_t i = 0; i < a->tiles; i++)
         if (s.tile[i].count > 0)
-            attention_begin(a, &s.tile[i],
-                            attention_head(a->q, image, column) + s.tile[i].first * a->q.stride,
-                            attention_head(a->k, image, column));
-    for (int64_t from = 0; from < seen; from += a->keys)
-        attention_step(a, &s, from, simd_min(a->keys, seen - from),
-                       attention_head(a->k, image, column), attention_head(a->v, image, column));
+            attention_begin(a, &s.tile[i], q, k);
+    for (int64_t from = 0; from < seen; from += a->keys) {
+        struct block b = {.from = from, .count = simd_min(a->keys, seen - from)};
+        attention_step(a, &s, &b, k, v);
+    }
     for (int64_t i = 0; i < a->tiles; i++)
         if (s.tile[i].count > 0) {
             float *y = (float *)tensor_row(a->y, image * a->y.dim[2] + s.tile[i].first);
@@ -407,23 +412,26 @@ static int64_t attention_fits(const struct attention *a)
    be: a block of keys that only one tile uses is a block that waits for memory. False when the
    scratch memory is too small for any. The length of a block, which results hang on, is chosen by
    the width of a head alone. */
-static bool attention_plan(struct attention *a, int threads)
+static bool attention_choose(struct attention *a)
 {
-    int64_t heads = a->q.dim[0] * a->heads, wanted;
-
     for (int64_t least = ATTENTION_FEW; least >= 1; least--)
         for (a->across = 3; a->across >= 1; a->across--)
             for (a->keys = ATTENTION_KEYS; a->keys >= 32; a->keys /= 2)
                 if (attention_fits(a) >= least)
-                    goto found;
+                    return true;
     return false;
-found:
-    wanted = (a->q.dim[2] + a->across * VF_LANES - 1) / (a->across * VF_LANES);
+}
+
+/* Cut the queries into chunks, enough of them to keep the threads busy. */
+static void attention_cut(struct attention *a, int threads)
+{
+    int64_t pitch = a->across * VF_LANES, heads = a->q.dim[0] * a->heads;
+    int64_t wanted = (a->q.dim[2] + pitch - 1) / pitch;
+
     a->tiles = simd_min(simd_min(attention_fits(a), ATTENTION_TILES), wanted);
     while (a->tiles > 1 && heads * (wanted / a->tiles) < 4 * threads)
         a->tiles--;
     a->chunks = (wanted + a->tiles - 1) / a->tiles;
-    return true;
 }
 
 static bool attention_takes(struct tensor t)
@@ -439,8 +447,9 @@ static bool attention_run(struct device *d, struct attention *a)
     shape_attention(a->y, a->q, a->k, a->v, a->heads);
     a->width = a->q.dim[3] / a->heads;
     if (!attention_takes(a->y) || !attention_takes(a->q) || !attention_takes(a->k) ||
-        !attention_takes(a->v) || !attention_plan(a, d->threads))
+        !attention_takes(a->v) || !attention_choose(a))
         return false;
+    attention_cut(a, d->threads);
     tasks = a->q.dim[0] * a->heads * a->chunks;
 #pragma omp parallel for schedule(dynamic) num_threads(d->threads)
     for (int64_t task = 0; task < tasks; task++)

@@ -45,9 +45,8 @@ static inline struct cells cell_keys(float *packed, const float *row, int64_t st
                                      int64_t width)
 {
     (void)packed;
-    (void)count;
     (void)width;
-    return (struct cells){row, stride};
+    return (struct cells){row, stride, count};
 }
 
 static inline struct cells cell_values(float *packed, const float *row, int64_t stride,

@@ -21,11 +21,11 @@ void attention_avx2(struct ops *ops);
 void attention_avx512(struct ops *ops);
 void attention_bf16(struct ops *ops); /* bf16 products where the device's precision is mixed */
 
-/* A block of keys or values as attention_body.h multiplies it: row i starts at cell + i * stride.
-   A cell is 32 bits that may be two 16-bit numbers. */
+/* Keys or values as attention_body.h multiplies them: row i starts at cell + i * stride. A cell is
+   32 bits that may be two 16-bit numbers. */
 struct cells {
     const float *cell;
-    int64_t stride;
+    int64_t stride, count; /* count of rows */
 };
 
 /* The table of plain C, for the types and sizes that are not worth code of their own. */
