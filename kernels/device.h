@@ -21,7 +21,8 @@ extern "C" {
 
 enum precision {
     PRECISION_F32,   /* every product in float32 */
-    PRECISION_MIXED, /* bf16 linears and small convolutions, the rest float32 */
+    PRECISION_MIXED, /* bf16 operands in linears, attention and small convolutions, sums and all
+                        else float32; the same as f32 where the CPU has no bf16 */
 };
 
 struct backend; /* what the filling keeps on this device: scratch memory, streams */
