@@ -399,7 +399,7 @@ static void fill_job(struct job *job, struct generation *g, const struct order *
 
     assert(st == ST_OK); /* request.c counted the characters */
     (void)st;
-    snprintf(job->id, sizeof(job->id), "%.32s-%d", g->id, index);
+    snprintf(job->id, sizeof(job->id), "%.24s-%d", g->id, index);
     job->model = order->model;
     job->picture = order->picture;
     job->picture.prompt = job->prompt;

@@ -56,7 +56,7 @@ static enum status open_listener(struct http *h, int listener, struct why *why)
         return st;
     h->port[listener] = listen_port(fds[0]);
     for (int i = 0; i < count; i++)
-        loop_listen(&h->loops[i], listener, fds[i]);
+        h->loops[i].fd[listener] = fds[i];
     return ST_OK;
 }
 
@@ -153,6 +153,7 @@ void http_close(struct http **h)
         return;
     atomic_store(&it->stop, true);
     wake(it);
+    atomic_store(&it->woken, true);
     for (int i = 0; i < it->loop_count; i++) {
         if (it->loops[i].running)
             pthread_join(it->loops[i].thread, NULL);

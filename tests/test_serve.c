@@ -54,12 +54,12 @@ static void a_signal_lets_what_is_under_way_finish(void **state)
     int waiting, idle;
 
     (void)state;
-    serve(&server, "60");
+    serve(&server, "600");
     idle = client_connect(server.port);
     client_send(idle, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
     client_read(idle, true, &r);
     reply_close(&r);
-    waiting = begin(&server, 3, 40);
+    waiting = begin(&server, 3, 8);
 
     program_signal(&server, SIGTERM);
     do {
@@ -80,7 +80,7 @@ static void a_signal_lets_what_is_under_way_finish(void **state)
     reply_close(&r);
     close(waiting);
     close(idle);
-    assert_int_equal(program_wait(&server, 20000), 0);
+    assert_int_equal(program_wait(&server, 60000), 0);
     program_forget(&server);
 }
 
@@ -163,7 +163,7 @@ static void a_server_that_cannot_start_says_why(void **state)
     expect_refusal(flag, 2, "--modle");
     expect_refusal(address, 1, "HOST:PORT");
     program_signal(&server, SIGTERM);
-    assert_int_equal(program_wait(&server, 20000), 0);
+    assert_int_equal(program_wait(&server, 60000), 0);
     program_forget(&server);
 }
 

@@ -70,7 +70,9 @@ struct loop {
     struct http *http;
     int index;
     pthread_t thread;
-    bool running;
+    bool running;               /* the thread was started */
+    atomic_bool begun;          /* the queue is there */
+    int fd[HTTP_LISTENERS_MAX]; /* to listen on, until the thread takes them; else -1 */
     h2o_context_t context;
     h2o_multithread_receiver_t receiver; /* of answered tickets */
     h2o_timeout_entry_t sweep;
@@ -93,6 +95,7 @@ struct http {
     int port[HTTP_LISTENERS_MAX];
     char id_prefix[16];
     atomic_bool drain, stop;
+    atomic_bool woken;         /* all loops were told of `stop` */
     atomic_int draining_loops; /* that know of it */
     atomic_int busy, connections;
 };
@@ -125,11 +128,10 @@ void linger_close(struct connection *c); /* h2o has closed it */
 void linger_sweep(struct loop *loop);
 void linger_reset(struct loop *loop);
 
-/* loop.c */
+/* loop.c: a loop is made and freed by http.c, and all that lies between is its own thread's. */
 MUST_USE enum status loop_init(struct loop *loop, struct http *h, int index);
-void loop_listen(struct loop *loop, int listener, int fd);
-void *loop_run(void *loop); /* a thread's life; ends when http->stop is set */
-void loop_wake(struct loop *loop);
+void *loop_run(void *loop);        /* a thread's life; ends when http->stop is set */
+void loop_wake(struct loop *loop); /* of a thread that was started */
 void loop_reset(struct loop *loop);
 
 #endif /* SERVER_HTTP_GUEST_H */

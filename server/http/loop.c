@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <time.h>
 
 #define WRITE_TIMEOUT_MS 60000
 #define CLOSE_WAIT_MS    2000
@@ -89,40 +90,6 @@ static void loop_drain(struct loop *loop)
     atomic_fetch_add(&loop->http->draining_loops, 1);
 }
 
-void *loop_run(void *memory)
-{
-    struct loop *loop = memory;
-    struct http *h = loop->http;
-    int64_t until_us;
-
-    while (!atomic_load(&h->stop)) {
-        h2o_evloop_run(loop->context.loop, INT32_MAX);
-        if (atomic_load(&h->drain) && !loop->draining)
-            loop_drain(loop);
-    }
-    for (int i = 0; i < HTTP_LISTENERS_MAX; i++)
-        gate_close(&loop->gate[i]);
-    cut_connections(loop, true);
-    until_us = clock_now_us(&h->clock) + CLOSE_WAIT_MS * 1000;
-    while (!h2o_linklist_is_empty(&loop->connections_open) && clock_now_us(&h->clock) < until_us)
-        h2o_evloop_run(loop->context.loop, 50);
-    return NULL;
-}
-
-void loop_wake(struct loop *loop)
-{
-    h2o_multithread_send_message(&loop->receiver, NULL);
-}
-
-static void on_sweep(h2o_timeout_entry_t *entry)
-{
-    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, sweep, entry);
-
-    ticket_sweep(loop);
-    linger_sweep(loop);
-    h2o_timeout_link(loop->context.loop, &loop->context.hundred_ms_timeout, &loop->sweep);
-}
-
 enum status loop_init(struct loop *loop, struct http *h, int index)
 {
     int connections = h->options.connections_max / h->loop_count + 1;
@@ -133,11 +100,8 @@ enum status loop_init(struct loop *loop, struct http *h, int index)
     h2o_linklist_init_anchor(&loop->connections_free);
     h2o_linklist_init_anchor(&loop->tickets_held);
     h2o_linklist_init_anchor(&loop->tickets_free);
-    h2o_context_init(&loop->context, h2o_evloop_create(), &h->config);
-    h2o_multithread_register_receiver(loop->context.queue, &loop->receiver, ticket_on_messages);
-    loop->sweep.cb = on_sweep;
-    h2o_timeout_link(loop->context.loop, &loop->context.hundred_ms_timeout, &loop->sweep);
-
+    for (int i = 0; i < HTTP_LISTENERS_MAX; i++)
+        loop->fd[i] = -1;
     loop->connections = calloc((size_t)connections, sizeof(*loop->connections));
     loop->tickets = calloc((size_t)h->options.tickets_max, sizeof(*loop->tickets));
     if (!loop->connections || !loop->tickets)
@@ -151,28 +115,51 @@ enum status loop_init(struct loop *loop, struct http *h, int index)
     return ST_OK;
 }
 
-void loop_listen(struct loop *loop, int listener, int fd)
+static void on_sweep(h2o_timeout_entry_t *entry)
+{
+    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, sweep, entry);
+
+    ticket_sweep(loop);
+    linger_sweep(loop);
+    h2o_timeout_link(loop->context.loop, &loop->context.hundred_ms_timeout, &loop->sweep);
+}
+
+/* What h2o allocates belongs to the thread that first touched it (its lists of blocks to use again
+   are the thread's own, and the sockets of a loop keep pointing at them). So everything of h2o's is
+   made, used and ended by the loop's own thread. */
+static void listen_on(struct loop *loop, int listener)
 {
     struct gate *gate = &loop->gate[listener];
 
     gate->loop = loop;
     gate->index = listener;
     gate->until_end = loop->http->options.listener[listener].until_end;
+    if (loop->fd[listener] < 0)
+        return;
     gate->accept.ctx = &loop->context;
     gate->accept.hosts = loop->http->config.hosts;
-    gate->socket = h2o_evloop_socket_create(loop->context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    gate->socket =
+        h2o_evloop_socket_create(loop->context.loop, loop->fd[listener], H2O_SOCKET_FLAG_DONT_READ);
     gate->socket->data = gate;
     h2o_socket_read_start(gate->socket, on_accept);
+    loop->fd[listener] = -1;
 }
 
-void loop_reset(struct loop *loop)
+static void begin(struct loop *loop)
+{
+    h2o_context_init(&loop->context, h2o_evloop_create(), &loop->http->config);
+    h2o_multithread_register_receiver(loop->context.queue, &loop->receiver, ticket_on_messages);
+    loop->sweep.cb = on_sweep;
+    h2o_timeout_link(loop->context.loop, &loop->context.hundred_ms_timeout, &loop->sweep);
+    for (int i = 0; i < HTTP_LISTENERS_MAX; i++)
+        listen_on(loop, i);
+    atomic_store(&loop->begun, true);
+}
+
+static void end(struct loop *loop)
 {
     h2o_timeout_t *graceful = &loop->context.http2.graceful_shutdown_timeout;
 
-    if (!loop->http)
-        return;
-    for (int i = 0; i < HTTP_LISTENERS_MAX; i++)
-        gate_close(&loop->gate[i]);
     linger_reset(loop);
     h2o_timeout_unlink(&loop->sweep);
     h2o_multithread_unregister_receiver(loop->context.queue, &loop->receiver);
@@ -180,6 +167,59 @@ void loop_reset(struct loop *loop)
     if (h2o_linklist_is_linked(&graceful->_link)) /* forgotten by some builds of h2o 2.2 */
         h2o_timeout_dispose(loop->context.loop, graceful);
     h2o_evloop_destroy(loop->context.loop);
+}
+
+static void nap(void)
+{
+    const struct timespec t = {.tv_nsec = 1000000};
+
+    nanosleep(&t, NULL);
+}
+
+/* Let go of everybody; who does not go within CLOSE_WAIT_MS is left to the end of the process. */
+static void close_all(struct loop *loop)
+{
+    struct clock *clock = &loop->http->clock;
+    int64_t until_us = clock_now_us(clock) + CLOSE_WAIT_MS * 1000;
+
+    for (int i = 0; i < HTTP_LISTENERS_MAX; i++)
+        gate_close(&loop->gate[i]);
+    cut_connections(loop, true);
+    while (!h2o_linklist_is_empty(&loop->connections_open) && clock_now_us(clock) < until_us)
+        h2o_evloop_run(loop->context.loop, 50);
+}
+
+void *loop_run(void *memory)
+{
+    struct loop *loop = memory;
+    struct http *h = loop->http;
+
+    begin(loop);
+    while (!atomic_load(&h->stop)) {
+        h2o_evloop_run(loop->context.loop, INT32_MAX);
+        if (atomic_load(&h->drain) && !loop->draining)
+            loop_drain(loop);
+    }
+    close_all(loop);
+    while (!atomic_load(&h->woken)) /* whoever set `stop` may still be using the queue */
+        nap();
+    end(loop);
+    return NULL;
+}
+
+void loop_wake(struct loop *loop)
+{
+    while (!atomic_load(&loop->begun))
+        nap();
+    h2o_multithread_send_message(&loop->receiver, NULL);
+}
+
+void loop_reset(struct loop *loop)
+{
+    for (int i = 0; loop->http && i < HTTP_LISTENERS_MAX; i++) {
+        if (loop->fd[i] >= 0)
+            close(loop->fd[i]);
+    }
     free(loop->connections);
     free(loop->tickets);
 }
