@@ -243,6 +243,8 @@ static void send_long_body(const struct program *server, size_t bytes, bool chun
     if (chunked)
         client_send(fd, "\r\n0\r\n\r\n");
     client_read(fd, true, r);
+    if (reply_header(r, "connection", head, sizeof(head)) && !strcmp(head, "close"))
+        assert_int_equal(recv(fd, head, 1, 0), 0); /* ended, not reset */
     close(fd);
     free(body);
 }

@@ -167,6 +167,43 @@ static void a_server_that_cannot_start_says_why(void **state)
     program_forget(&server);
 }
 
+/* Goal: strangers who only connect cannot use up the server: more than the limit are let go at
+   once, and there is room again when one leaves. Method: one io thread, four connections, and a
+   fifth; waiting for readiness uses none. */
+static void connections_beyond_the_limit_are_let_go(void **state)
+{
+    const char *const args[] = {
+        "--model", "tests/golden/tiny_lcm", "--threads", "1", "--io-threads",
+        "1",       "--connections",         "4",         NULL};
+    struct program server;
+    struct reply r;
+    int fd[4], beyond;
+
+    (void)state;
+    program_serve(&server, args);
+    for (int i = 0; i < 4; i++)
+        fd[i] = client_connect(server.port);
+    beyond = client_connect(server.port);
+    client_send(beyond, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_read(beyond, true, &r);
+    assert_int_equal(r.status, 0);
+    close(beyond);
+    for (int i = 0; i < 4; i++) {
+        client_send(fd[i], "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+        client_read(fd[i], true, &r);
+        assert_int_equal(r.status, 200);
+        reply_close(&r);
+        close(fd[i]);
+    }
+    program_sleep_ms(200);
+    client_ask(server.port, "GET", "/livez", "", NULL, &r);
+    assert_int_equal(r.status, 200);
+    reply_close(&r);
+    program_signal(&server, SIGTERM);
+    assert_int_equal(program_wait(&server, 60000), 0);
+    program_forget(&server);
+}
+
 static void check_config_prints_and_stops(void **state)
 {
     const char *const args[] = {"serve", "--model", "x", "--check-config", NULL};
@@ -182,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_second_signal_ends_the_waiting),
         cmocka_unit_test(a_deadline_ends_the_waiting),
         cmocka_unit_test(a_server_that_cannot_start_says_why),
+        cmocka_unit_test(connections_beyond_the_limit_are_let_go),
         cmocka_unit_test(check_config_prints_and_stops),
     };
 

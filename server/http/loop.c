@@ -92,7 +92,7 @@ static void loop_drain(struct loop *loop)
 
 enum status loop_init(struct loop *loop, struct http *h, int index)
 {
-    int connections = h->options.connections_max / h->loop_count + 1;
+    int connections = (h->options.connections_max + h->loop_count - 1) / h->loop_count;
 
     loop->http = h;
     loop->index = index;
