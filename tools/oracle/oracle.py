@@ -156,17 +156,12 @@ class Pipeline:
     def context(self, ids):
         return self.text_encoder(torch.as_tensor(ids).long())[0]
 
-    def rows(self, x, t, context):
-        """The UNet's rows for latents x [h, w, c] and every row of context."""
+    def rows(self, x, t, context, guidance):
+        """What the UNet says about scaled latents x [h, w, c]: [2, h, w, c], negative first, or
+        [1, h, w, c] where guidance does not look at the negative prompt."""
+        context = context if guidance > 1 else context[1:2]
         x = to_nchw(x).repeat(len(context), 1, 1, 1)
-        return self.unet(x, t, encoder_hidden_states=context).sample
-
-    def output(self, x, t, context, guidance):
-        """Guided model output [h, w, c] for already scaled latents x."""
-        if guidance <= 1:
-            return to_hwc(self.rows(x, t, context[1:2]))
-        rows = self.rows(x, t, context)
-        return to_hwc(rows[0:1] + guidance * (rows[1:2] - rows[0:1]))
+        return self.unet(x, t, encoder_hidden_states=context).sample.permute(0, 2, 3, 1).contiguous()
 
     def decode(self, x):
         """Latents [h, w, c] to a picture [H, W, 3] in about [-1, 1]."""
@@ -253,9 +248,20 @@ class FixedNoise:
             m.randn_tensor = f
 
 
-def relative_l2(a, b):
-    """|a - b| / |b|, in double."""
+def guide(rows, guidance):
+    return rows[0] if len(rows) == 1 else rows[0] + guidance * (rows[1] - rows[0])
+
+
+def guided_size(rows, guidance):
+    """What a guided output is judged by. Guidance g adds g times one row to 1 - g times the other:
+    the rows' rounding errors grow by that while the output may cancel to less than a row."""
+    sizes = [float(r.double().norm()) for r in rows]
+    return sizes[0] if len(rows) == 1 else (guidance - 1) * sizes[0] + guidance * sizes[1]
+
+
+def relative_l2(a, b, size=None):
+    """|a - b| / |b|, in double; or by another size."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape:
         raise SystemExit(f"shapes differ: {a.shape} and {b.shape}")
-    return float(np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-30))
+    return float(np.linalg.norm(a - b) / max(size or np.linalg.norm(b), 1e-30))

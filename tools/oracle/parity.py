@@ -28,8 +28,8 @@ class Table:
         self.failed = False
         print(f"{'stage':16} {'relative L2':>12} {'bound':>8}")
 
-    def judge(self, stage, got, want, bound):
-        error = oracle.relative_l2(got, want)
+    def judge(self, stage, got, want, bound, size=None):
+        error = oracle.relative_l2(got, want, size)
         bad = not error <= bound
         self.failed |= bad
         print(f"{stage:16} {error:12.2e} {bound:8.0e}{'  OVER' if bad else ''}", flush=True)
@@ -75,8 +75,9 @@ def judge_steps(args, p, dump, table):
             if f"output.{i}" not in dump:
                 raise SystemExit(f"the dump ends before step {i} of {count}")
             scaled = oracle.to_hwc(scheduler.scale_model_input(oracle.to_nchw(x), t))
-            output = p.output(scaled, t, dump["context"], args.guidance)
-            table.judge(f"output.{i}", dump[f"output.{i}"], output, args.bound)
+            rows = p.rows(scaled, t, dump["context"], args.guidance)
+            output, size = oracle.guide(rows, args.guidance), oracle.guided_size(rows, args.guidance)
+            table.judge(f"output.{i}", dump[f"output.{i}"], output, args.bound, size)
             limner = oracle.to_nchw(dump[f"output.{i}"])
             x = oracle.to_hwc(scheduler.step(limner, t, oracle.to_nchw(x)).prev_sample)
             table.judge(f"latents.{i}", dump[f"latents.{i}"], x, args.bound_sampler)
@@ -92,7 +93,7 @@ def judge_free(args, p, dump, context, table):
     with oracle.FixedNoise(fresh_noise(args, shape, len(scheduler.timesteps))):
         for i, t in enumerate(scheduler.timesteps):
             scaled = oracle.to_hwc(scheduler.scale_model_input(oracle.to_nchw(x), t))
-            output = p.output(scaled, t, context, args.guidance)
+            output = oracle.guide(p.rows(scaled, t, context, args.guidance), args.guidance)
             x = oracle.to_hwc(scheduler.step(oracle.to_nchw(output), t, oracle.to_nchw(x)).prev_sample)
             table.judge(f"free latents.{i}", dump[f"latents.{i}"], x, 10 * args.bound)
     table.judge("free rgb", dump["rgb"], p.decode(x), 10 * args.bound)

@@ -129,6 +129,19 @@ def cases():
             yield {"config": config, "sampler": name, "steps": steps}
 
 
+def write_cases(path, cases):
+    """One line per configuration; the rows of the other file go on from line to line."""
+    groups = {}
+    for c in cases:
+        key = json.dumps({"config": c["config"], "sampler": c["sampler"]})
+        group = groups.setdefault(key, json.loads(key) | {"steps": [], "counts": []})
+        group["steps"].append(c["steps"])
+        group["counts"].append(c["count"])
+    assert [s for g in groups.values() for s in g["steps"]] == [c["steps"] for c in cases]
+    with open(path, "w") as f:
+        f.write("[\n" + ",\n".join(json.dumps(g) for g in groups.values()) + "\n]\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default=os.path.join(os.path.dirname(__file__), "../../tests/golden"))
@@ -156,8 +169,7 @@ def main():
         times.append(np.pad(t.numpy().astype(np.float32), (0, STEPS_MAX - len(t))))
     for name, (error, text) in worst.items():
         print(f"float {name:16} {error:.1e} {text}")
-    with open(os.path.join(args.out, "sampler.json"), "w") as f:
-        f.write("[\n" + ",\n".join(json.dumps(c) for c in kept) + "\n]\n")
+    write_cases(os.path.join(args.out, "sampler.json"), kept)
     tensors = {"noise": noise.numpy(), "middle": np.stack(middles), "final": np.stack(finals), "t": np.stack(times)}
     tensors = {k: np.ascontiguousarray(v.astype(np.float32)) for k, v in tensors.items()}
     save_file(tensors, os.path.join(args.out, "sampler.safetensors"))

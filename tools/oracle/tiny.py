@@ -122,7 +122,7 @@ PIPELINES = {
         ),
         unet_shard="250KB",
         vae=dict(
-            block_out_channels=(8, 16, 16),
+            block_out_channels=(8, 8, 16),
             down_block_types=("DownEncoderBlock2D",) * 3,
             up_block_types=("UpDecoderBlock2D",) * 3,
             layers_per_block=1,
@@ -151,10 +151,11 @@ PIPELINES = {
         dtype=torch.float32,
         length=20,
         pad="<|endoftext|>",
-        text=dict(TEXT, hidden_size=36, num_attention_heads=3, hidden_act="quick_gelu"),
+        text=dict(TEXT, hidden_size=36, num_attention_heads=3, num_hidden_layers=1,
+                  hidden_act="quick_gelu"),
         unet=dict(
             sample_size=(16, 16),
-            block_out_channels=(12, 21),
+            block_out_channels=(12, 15),
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
             layers_per_block=1,
@@ -165,8 +166,8 @@ PIPELINES = {
             use_linear_projection=True,
         ),
         tiny_vae=dict(
-            encoder_block_out_channels=(13, 13, 13, 13),
-            decoder_block_out_channels=(13, 13, 13, 13),
+            encoder_block_out_channels=(11, 11, 11, 11),
+            decoder_block_out_channels=(11, 11, 11, 11),
             num_encoder_blocks=(1, 2, 1, 1),
             num_decoder_blocks=(2, 1, 1, 1),
             latent_channels=4,
@@ -310,9 +311,10 @@ def denoise(p, spec, out):
     with oracle.FixedNoise([oracle.to_nchw(n) for n in fresh]):
         for i, t in enumerate(scheduler.timesteps):
             scaled = oracle.to_hwc(scheduler.scale_model_input(oracle.to_nchw(x), t))
-            output = p.output(scaled, t, out["context"], picture["guidance"])
+            rows = p.rows(scaled, t, out["context"], picture["guidance"])
+            output = oracle.guide(rows, picture["guidance"])
             x = oracle.to_hwc(scheduler.step(oracle.to_nchw(output), t, oracle.to_nchw(x)).prev_sample)
-            out[f"output.{i}"], out[f"latents.{i}"] = output, x
+            out[f"unet.{i}"], out[f"output.{i}"], out[f"latents.{i}"] = rows, output, x
     return x
 
 
@@ -344,7 +346,7 @@ def write_golden(folder, spec):
     x = denoise(p, spec, out)
     out["rgb"] = p.decode(x)
     # A smooth picture for the encoder, with some texture in it.
-    height, width, _ = out["rgb"].shape
+    height, width = (side // 2 for side in out["rgb"].shape[:2])
     i, j = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     waves = [torch.sin(0.13 * i + 0.07 * j), torch.cos(0.05 * i * 1.3 - 0.11 * j), torch.sin(0.9 * i) * 0.5]
     out["encode_in"] = torch.stack(waves, dim=-1).float()
@@ -357,7 +359,7 @@ def write_golden(folder, spec):
         spread = value.float().std().item() if value.numel() else 0
         print(f"  {name:12} {str(tuple(value.shape)):16} std {spread:.3f} max {value.abs().max().item():.3f}")
     path = os.path.join(folder, "golden.safetensors")
-    save_file({k: v.contiguous() for k, v in out.items()}, path, metadata)
+    save_file({k: v.clone().contiguous() for k, v in out.items()}, path, metadata)
     sort_metadata(path)
 
 
