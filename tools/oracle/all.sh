@@ -61,5 +61,5 @@ for config in sd15 sd21; do
 done
 
 say "oracle: the unmodified openai client"
-"$python" $oracle/openai_check.py --limner "$build/limner" --model starter
+"$python" tests/http/openai_client.py "$build/limner"
 say "oracle: all green"
