@@ -8,19 +8,19 @@
 
 enum {
     HUGE_PAGE = 2 << 20,
+    CACHE_LINE = 64,
     GUEST_CACHE = 64, /* primitives that oneDNN remembers beside our plans */
 };
 
 void *memory_take(size_t bytes)
 {
-    size_t huge = bytes / HUGE_PAGE * HUGE_PAGE;
+    const bool large = bytes >= 2 * HUGE_PAGE;
     void *data;
 
-    if (huge < 2 * HUGE_PAGE)
-        return aligned_alloc(64, scratch_round(bytes));
-    data = aligned_alloc(HUGE_PAGE, scratch_round(bytes));
-    if (data)
-        madvise(data, huge, MADV_HUGEPAGE); /* whole pages only: a last one would hold air */
+    if (posix_memalign(&data, large ? HUGE_PAGE : CACHE_LINE, scratch_round(bytes | 1)))
+        return NULL;
+    if (large) /* whole pages only: a last one would hold air */
+        madvise(data, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     return data;
 }
 
