@@ -23,8 +23,7 @@ say() {
 if ! [ -x "$python" ]; then
     say "oracle: installing torch, diffusers and transformers into .venv/oracle"
     python3 -m venv .venv/oracle
-    .venv/oracle/bin/pip install --quiet --extra-index-url https://download.pytorch.org/whl/cpu \
-        -r $oracle/requirements.txt
+    .venv/oracle/bin/pip install --quiet -r $oracle/requirements.txt
 fi
 
 say "oracle: tokenizer"
