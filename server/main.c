@@ -9,7 +9,7 @@
 
 /* How often a thread looks again before it sleeps at a barrier of libgomp. Its own default spins
    for about 0.1 s, and two programs that do so on the same cores bring each other to a halt. */
-#define BARRIER_SPINS "2000"
+#define BARRIER_SPINS "3000"
 
 struct command {
     const char *name, *help;
