@@ -105,7 +105,7 @@ static inline size_t scratch_round(size_t bytes)
 }
 
 /* The device is broken from here on; the log says by what. */
-void device_break(struct device *d, const char *what, int code);
+void device_break(struct device *d, const char *what, dnnl_status_t code);
 
 /* The plan, made now if need be. NULL: the device is broken. */
 struct plan *plan_find(struct device *d, const struct plan_key *key);

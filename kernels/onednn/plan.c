@@ -12,7 +12,7 @@ static dnnl_data_type_t type_of(enum dtype dtype)
     return dtype == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
-void device_break(struct device *d, const char *what, int code)
+void device_break(struct device *d, const char *what, dnnl_status_t code)
 {
     if (!d->broken)
         log_error("device_broken", "%s: %d", what, code);
