@@ -61,7 +61,8 @@ static void describe(struct text *t, const struct model_parts *p, enum model_par
         line(t, ", %d pixels per latent", vae.scale);
         break;
     case PART_SCHEDULER:
-        line(t, ", sampled by %s", sampler_name(p->schedule.sampler));
+        line(t, ", sampled by %s%s", sampler_name(p->schedule.sampler),
+             p->schedule.stand_in ? " in its place" : "");
         break;
     }
 }
