@@ -249,13 +249,14 @@ static enum status size_memory(struct engine *e, struct why *why)
     return ST_OK;
 }
 
-/* The first picture of a size makes the device's plans; nobody should wait for that. */
+/* The first step of a size makes the device's plans and touches its memory; nobody should wait for
+   that. One row and no decode: what these would add is under a second once, and a big model would
+   be ready seconds later for it. */
 static enum status warm_up(struct engine *e, int m, struct why *why)
 {
     const struct model_info *info = engine_model_info(e, m);
     struct latent *latent = &e->batch.seat[0].latent[m];
     int size = info->size_default;
-    struct image image;
     enum status st;
 
     if (e->options.size_max > 0 && e->options.size_max < size)
@@ -265,20 +266,16 @@ static enum status warm_up(struct engine *e, int m, struct why *why)
                               .width = size,
                               .height = size,
                               .steps = info->steps_default,
-                              .guidance = info->guidance_default,
+                              .guidance = 1,
                               .sampler = info->sampler_default};
 
     st = model_latent_start(e->models[m], latent, &picture, NULL, NULL, why);
     if (st)
         return st;
     model_step(e->models[m], &latent, 1);
-    st = model_decode(e->models[m], latent, &image, NULL, why);
-    if (st)
-        return st;
-    image_close(&image);
     st = device_sync(e->device);
     if (st)
-        return why_fail(why, st, "the device failed at the first picture of %s", info->name);
+        return why_fail(why, st, "the device failed at the first step of %s", info->name);
     return ST_OK;
 }
 
