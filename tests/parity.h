@@ -10,6 +10,7 @@
 
 #include "kernels/device.h"
 #include "models/weights.h"
+#include "tests/fault.h"
 #include "tests/unit.h"
 
 #include <math.h>
@@ -117,6 +118,53 @@ static inline void parity_forget(const char *folder)
     snprintf(path, sizeof(path), "%s/config.json", folder);
     remove(path);
     remove(folder);
+}
+
+/* A network as the tests that are the same for all of them see it: what opens and closes one. */
+struct parity_network {
+    enum status (*open)(void **out, struct device *d, const char *folder, struct why *why);
+    void (*close)(void **network);
+};
+
+/* Goal: no failed allocation while opening crashes or leaks. */
+static inline void parity_survives(struct parity_network n, const char *folder)
+{
+    struct device *d = parity_device(true);
+
+    for (int nth = 1;; nth++) {
+        void *network = NULL;
+        struct why why = {{0}};
+        fault_arm(nth);
+        enum status st = n.open(&network, d, folder, &why);
+        bool fired = fault_fired();
+        n.close(&network);
+        fault_disarm();
+        assert_true(fault_live() <= 0); /* below: under ASan, whose strdup is not counted */
+        if (!fired) {
+            assert_int_equal(st, ST_OK);
+            break;
+        }
+        if (st != ST_FULL && st != ST_OK) /* the C library's qsort can do without */
+            fail_msg("allocation %d failed: %s (%s)", nth, status_name(st), why.text);
+    }
+    device_close(&d);
+}
+
+/* A folder with this config.json must be refused, with these words. */
+static inline void parity_refused(struct parity_network n, struct device *d, const char *config,
+                                  enum status want, const char *words)
+{
+    void *network = NULL;
+    struct why why = {{0}};
+    char folder[64];
+    enum status st;
+
+    parity_config(folder, config);
+    st = n.open(&network, d, folder, &why);
+    parity_forget(folder);
+    assert_null(network);
+    if (st != want || !strstr(why.text, words))
+        fail_msg("%s: %s, %s", config, status_name(st), why.text);
 }
 
 /* Run `step` once while measuring and once in the memory that this asked for, which proves that

@@ -77,44 +77,22 @@ static void text_encoder_equals_transformers_on_the_fast_filling(void **state)
         check(parity_names[i], false);
 }
 
-/* Goal: no failed allocation while opening crashes or leaks. */
-static void text_encoder_open_survives_every_failed_allocation(void **state)
+static enum status open_any(void **out, struct device *d, const char *folder, struct why *why)
 {
-    struct device *d = parity_device(true);
-    (void)state;
-
-    for (int nth = 1;; nth++) {
-        struct text_encoder *e = NULL;
-        struct why why = {{0}};
-        fault_arm(nth);
-        enum status st = text_encoder_open(&e, d, "tests/golden/tiny_sd1/text_encoder", &why);
-        bool fired = fault_fired();
-        text_encoder_close(&e);
-        fault_disarm();
-        assert_true(fault_live() <= 0); /* below: under ASan, whose strdup is not counted */
-        if (!fired) {
-            assert_int_equal(st, ST_OK);
-            break;
-        }
-        if (st != ST_FULL && st != ST_OK) /* the C library's qsort can do without */
-            fail_msg("allocation %d failed: %s (%s)", nth, status_name(st), why.text);
-    }
-    device_close(&d);
+    return text_encoder_open((struct text_encoder **)out, d, folder, why);
 }
 
-static void refused(struct device *d, const char *config, enum status want, const char *words)
+static void close_any(void **network)
 {
-    struct text_encoder *e = NULL;
-    struct why why = {{0}};
-    char folder[64];
-    enum status st;
+    text_encoder_close((struct text_encoder **)network);
+}
 
-    parity_config(folder, config);
-    st = text_encoder_open(&e, d, folder, &why);
-    parity_forget(folder);
-    assert_null(e);
-    if (st != want || !strstr(why.text, words))
-        fail_msg("%s: %s, %s", config, status_name(st), why.text);
+static const struct parity_network any = {open_any, close_any};
+
+static void text_encoder_open_survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    parity_survives(any, "tests/golden/tiny_sd1/text_encoder");
 }
 
 static void text_encoder_refuses_what_it_cannot_do_and_says_so(void **state)
@@ -122,14 +100,16 @@ static void text_encoder_refuses_what_it_cannot_do_and_says_so(void **state)
     struct device *d = parity_device(true);
     (void)state;
 
-    refused(d, "{\"hidden_act\":\"relu\"}", ST_UNSUPPORTED, "hidden_act \"relu\"");
-    refused(d, "{\"architectures\":[\"T5EncoderModel\"]}", ST_UNSUPPORTED, "T5EncoderModel");
-    refused(d, "{\"hidden_size\":30,\"num_attention_heads\":4}", ST_INVALID, "hidden_size 30");
-    refused(d, "{\"num_hidden_layers\":0}", ST_INVALID, "num_hidden_layers");
-    refused(d, "{\"num_hidden_layers\":1e30}", ST_INVALID, "num_hidden_layers");
-    refused(d, "{\"layer_norm_eps\":\"small\"}", ST_INVALID, "layer_norm_eps");
-    refused(d, "[]", ST_INVALID, "config.json");
-    refused(d, "{}", ST_MISSING, "model.safetensors");
+    parity_refused(any, d, "{\"hidden_act\":\"relu\"}", ST_UNSUPPORTED, "hidden_act \"relu\"");
+    parity_refused(any, d, "{\"architectures\":[\"T5EncoderModel\"]}", ST_UNSUPPORTED,
+                   "T5EncoderModel");
+    parity_refused(any, d, "{\"hidden_size\":30,\"num_attention_heads\":4}", ST_INVALID,
+                   "hidden_size 30");
+    parity_refused(any, d, "{\"num_hidden_layers\":0}", ST_INVALID, "num_hidden_layers");
+    parity_refused(any, d, "{\"num_hidden_layers\":1e30}", ST_INVALID, "num_hidden_layers");
+    parity_refused(any, d, "{\"layer_norm_eps\":\"small\"}", ST_INVALID, "layer_norm_eps");
+    parity_refused(any, d, "[]", ST_INVALID, "config.json");
+    parity_refused(any, d, "{}", ST_MISSING, "model.safetensors");
     device_close(&d);
 }
 

@@ -99,49 +99,23 @@ static void vae_equals_diffusers_on_the_fast_filling(void **state)
         check(parity_names[i], false);
 }
 
-static void survives(const char *folder)
+static enum status open_any(void **out, struct device *d, const char *folder, struct why *why)
 {
-    struct device *d = parity_device(true);
-
-    for (int nth = 1;; nth++) {
-        struct vae *v = NULL;
-        struct why why = {{0}};
-        fault_arm(nth);
-        enum status st = vae_open(&v, d, folder, &why);
-        bool fired = fault_fired();
-        vae_close(&v);
-        fault_disarm();
-        assert_true(fault_live() <= 0); /* below: under ASan, whose strdup is not counted */
-        if (!fired) {
-            assert_int_equal(st, ST_OK);
-            break;
-        }
-        if (st != ST_FULL && st != ST_OK) /* the C library's qsort can do without */
-            fail_msg("allocation %d failed: %s (%s)", nth, status_name(st), why.text);
-    }
-    device_close(&d);
+    return vae_open((struct vae **)out, d, folder, why);
 }
+
+static void close_any(void **network)
+{
+    vae_close((struct vae **)network);
+}
+
+static const struct parity_network any = {open_any, close_any};
 
 static void vae_open_survives_every_failed_allocation(void **state)
 {
     (void)state;
-    survives("tests/golden/tiny_lcm/vae");
-    survives("tests/golden/tiny_odd/vae");
-}
-
-static void refused(struct device *d, const char *config, enum status want, const char *words)
-{
-    struct vae *v = NULL;
-    struct why why = {{0}};
-    char folder[64];
-    enum status st;
-
-    parity_config(folder, config);
-    st = vae_open(&v, d, folder, &why);
-    parity_forget(folder);
-    assert_null(v);
-    if (st != want || !strstr(why.text, words))
-        fail_msg("%s: %s, %s", config, status_name(st), why.text);
+    parity_survives(any, "tests/golden/tiny_lcm/vae");
+    parity_survives(any, "tests/golden/tiny_odd/vae");
 }
 
 static void vae_refuses_what_it_cannot_do_and_names_the_key(void **state)
@@ -149,23 +123,26 @@ static void vae_refuses_what_it_cannot_do_and_names_the_key(void **state)
     struct device *d = parity_device(true);
     (void)state;
 
-    refused(d, "{\"_class_name\":\"VQModel\"}", ST_UNSUPPORTED, "VQModel");
-    refused(d, "{\"act_fn\":\"gelu\"}", ST_UNSUPPORTED, "act_fn");
-    refused(d, "{\"latents_mean\":[0,0,0,0]}", ST_UNSUPPORTED, "latents_mean");
-    refused(d, "{\"in_channels\":4}", ST_UNSUPPORTED, "in_channels");
-    refused(d, "{\"down_block_types\":[\"AttnDownEncoderBlock2D\"]}", ST_UNSUPPORTED,
-            "AttnDownEncoderBlock2D");
-    refused(d, "{\"block_out_channels\":[64,100]}", ST_INVALID, "down_block_types");
-    refused(d, "{\"block_out_channels\":[100]}", ST_INVALID, "norm_num_groups 32");
-    refused(d, "{\"scaling_factor\":0}", ST_INVALID, "scaling_factor");
-    refused(d, "{\"_class_name\":\"AutoencoderTiny\",\"upsample_fn\":\"bilinear\"}", ST_UNSUPPORTED,
-            "upsample_fn");
-    refused(d, "{\"_class_name\":\"AutoencoderTiny\",\"act_fn\":\"mish\"}", ST_UNSUPPORTED, "mish");
-    refused(d, "{\"_class_name\":\"AutoencoderTiny\",\"num_decoder_blocks\":[1,1]}", ST_INVALID,
-            "num_decoder_blocks");
-    refused(d, "{\"_class_name\":\"AutoencoderTiny\",\"encoder_block_out_channels\":[64,64,64,48]}",
-            ST_UNSUPPORTED, "encoder_block_out_channels");
-    refused(d, "{}", ST_MISSING, "diffusion_pytorch_model");
+    parity_refused(any, d, "{\"_class_name\":\"VQModel\"}", ST_UNSUPPORTED, "VQModel");
+    parity_refused(any, d, "{\"act_fn\":\"gelu\"}", ST_UNSUPPORTED, "act_fn");
+    parity_refused(any, d, "{\"latents_mean\":[0,0,0,0]}", ST_UNSUPPORTED, "latents_mean");
+    parity_refused(any, d, "{\"in_channels\":4}", ST_UNSUPPORTED, "in_channels");
+    parity_refused(any, d, "{\"down_block_types\":[\"AttnDownEncoderBlock2D\"]}", ST_UNSUPPORTED,
+                   "AttnDownEncoderBlock2D");
+    parity_refused(any, d, "{\"block_out_channels\":[64,100]}", ST_INVALID, "down_block_types");
+    parity_refused(any, d, "{\"block_out_channels\":[100]}", ST_INVALID, "norm_num_groups 32");
+    parity_refused(any, d, "{\"scaling_factor\":0}", ST_INVALID, "scaling_factor");
+    parity_refused(any, d, "{\"_class_name\":\"AutoencoderTiny\",\"upsample_fn\":\"bilinear\"}",
+                   ST_UNSUPPORTED, "upsample_fn");
+    parity_refused(any, d, "{\"_class_name\":\"AutoencoderTiny\",\"act_fn\":\"mish\"}",
+                   ST_UNSUPPORTED, "mish");
+    parity_refused(any, d, "{\"_class_name\":\"AutoencoderTiny\",\"num_decoder_blocks\":[1,1]}",
+                   ST_INVALID, "num_decoder_blocks");
+    parity_refused(
+        any, d,
+        "{\"_class_name\":\"AutoencoderTiny\",\"encoder_block_out_channels\":[64,64,64,48]}",
+        ST_UNSUPPORTED, "encoder_block_out_channels");
+    parity_refused(any, d, "{}", ST_MISSING, "diffusion_pytorch_model");
     device_close(&d);
 }
 
