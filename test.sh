@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, builds, and runs every test.
 #
-#   ./test.sh         what every change must pass (also in CI): about 15 minutes on two cores
+#   ./test.sh         what every change must pass (also in CI): about 10 minutes on two cores
 #   ./test.sh --all   adds long fuzzing, the oracle (torch, diffusers: several GB), full-size parity
 #                     and the unmodified openai client
 set -euo pipefail
