@@ -37,9 +37,15 @@ struct engine {
     atomic_bool giving_up; /* it ends now, and who sits stands up */
     atomic_bool ended;     /* it has */
     atomic_bool broken;    /* the device is */
+    atomic_int owned;      /* taken and not handed back: at most what the outbox holds */
     atomic_int seated, finishing;
     atomic_ullong done, failed, cancelled, steps;
 };
+
+static int owned_max(const struct engine *e)
+{
+    return e->options.queue_max + e->options.seats_max;
+}
 
 static void count_end(struct engine *e, const struct job *job)
 {
@@ -56,6 +62,7 @@ static void hand_back(struct engine *e, struct job *job)
 {
     count_end(e, job);
     atomic_store(&job->state, job->status == ST_OK ? JOB_DONE : JOB_FAILED);
+    atomic_fetch_sub(&e->owned, 1);
     job->done(job);
 }
 
@@ -107,13 +114,15 @@ static void release_done(struct engine *e)
     while ((job = batch_release(&e->batch))) {
         atomic_store(&e->seated, e->batch.taken);
         job->times.decoded_us = clock_now_us(&e->clock);
+        if (job->status == ST_DEVICE)
+            atomic_store(&e->broken, true); /* a poisoned device is never reused */
         if (job->status) {
             hand_back(e, job);
             continue;
         }
         atomic_store(&job->state, JOB_FINISHING);
         atomic_fetch_add(&e->finishing, 1);
-        /* The outbox has room for every job that can sit or wait, so it is never full. */
+        /* The outbox has room for every job that the engine owns, so it is never full. */
         enum status st = ring_put(e->outbox, job);
         assert(st == ST_OK);
         (void)st;
@@ -153,8 +162,8 @@ static void engine_turn(struct engine *e)
     batch_step(&e->batch);
     atomic_fetch_add(&e->steps, (unsigned long long)e->batch.taken);
     if (device_sync(e->device)) {
+        atomic_store(&e->broken, true);
         evict_all(e, ST_DEVICE, "the device failed; ask again when the server has restarted");
-        atomic_store(&e->broken, true); /* a poisoned device is never reused */
         return;
     }
     stamp_denoised(e);
@@ -181,7 +190,8 @@ static void *turn_main(void *argument)
     refuse_new(e);
     evict_all(e, ST_CANCELLED, "the server is shutting down");
     while ((job = ring_take(e->inbox, 0)))
-        fail(e, job, ST_CANCELLED, "the server is shutting down");
+        fail(e, job, atomic_load(&e->broken) ? ST_DEVICE : ST_CANCELLED,
+             "the server is shutting down");
     ring_shut(e->outbox);
     atomic_store(&e->ended, true);
     return NULL;
@@ -299,7 +309,7 @@ static enum status open_parts(struct engine *e, struct why *why)
     st = ring_open(&e->inbox, (size_t)e->options.queue_max);
     if (st)
         return why_fail(why, st, "no memory for the queue");
-    st = ring_open(&e->outbox, (size_t)(e->options.queue_max + e->options.seats_max));
+    st = ring_open(&e->outbox, (size_t)owned_max(e));
     if (st)
         return why_fail(why, st, "no memory for the queue");
     st = device_open(&e->device, e->options.device, why);
@@ -427,7 +437,9 @@ enum status engine_check(const struct engine *e, int model, const struct picture
     return model_check(e->models[model], picture, why);
 }
 
-/* Room for all is looked for first; only holders of this lock put or shut, so it stays true. */
+/* Room for all is looked for first; only holders of this lock put or shut, so it stays true. What
+   waits to be encoded counts too: pictures that are made faster than they are finished must slow
+   down those who ask, not pile up behind the engine. */
 enum status engine_submit(struct engine *e, struct job *const *jobs, int count)
 {
     enum status st = ST_OK;
@@ -436,8 +448,11 @@ enum status engine_submit(struct engine *e, struct job *const *jobs, int count)
     pthread_mutex_lock(&e->submit);
     if (e->shut)
         st = ST_CANCELLED;
-    else if (ring_count(e->inbox) + (size_t)count > (size_t)e->options.queue_max)
+    else if (ring_count(e->inbox) + (size_t)count > (size_t)e->options.queue_max ||
+             atomic_load(&e->owned) + count > owned_max(e))
         st = ST_FULL;
+    else
+        atomic_fetch_add(&e->owned, count);
     for (int i = 0; i < count && !st; i++) {
         assert(jobs[i]->done);
         jobs[i]->times.received_us = now;

@@ -202,6 +202,40 @@ static void a_full_queue_takes_none_of_a_request(void **state)
     }
 }
 
+/* Goal: what waits to be encoded takes room too, and its room comes back.
+   Method: a done callback that does not return holds the only finish thread; then no more jobs are
+   taken than the engine can own, however fast it makes them. */
+static void pictures_that_wait_to_be_finished_count_as_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[6];
+    int taken = 0;
+    struct engine_stats stats;
+    const struct timespec nap = {.tv_nsec = 2000000};
+
+    pthread_mutex_lock(&f->waiter.lock); /* job_returned waits here */
+    for (int tries = 0; tries < 1000 && taken < 6; tries++) {
+        struct job *job = new_job(f, 1, 1);
+
+        if (engine_submit(f->engine, &job, 1) == ST_OK)
+            jobs[taken++] = job;
+        else
+            job_put(f->pool, job);
+        nanosleep(&nap, NULL);
+    }
+    engine_get_stats(f->engine, &stats);
+    pthread_mutex_unlock(&f->waiter.lock);
+
+    /* one is already handed back and held in its callback, per finish thread; three are owned */
+    assert_int_equal(taken, 3 + 2);
+    assert_int_equal(stats.done, 2);
+    wait_for(&f->waiter, taken);
+    for (int i = 0; i < taken; i++) {
+        assert_int_equal(jobs[i]->status, ST_OK);
+        job_put(f->pool, jobs[i]);
+    }
+}
+
 /* Goal: closing hands back every job exactly once, whether it sat or waited. */
 static void closing_hands_back_who_sits_and_who_waits(void **state)
 {
@@ -271,6 +305,8 @@ int main(void)
                                         close_all),
         cmocka_unit_test_setup_teardown(a_full_queue_takes_none_of_a_request, open_one_seat,
                                         close_all),
+        cmocka_unit_test_setup_teardown(pictures_that_wait_to_be_finished_count_as_taken,
+                                        open_one_seat, close_all),
         cmocka_unit_test_setup_teardown(closing_hands_back_who_sits_and_who_waits, open_one_seat,
                                         close_all),
         cmocka_unit_test_setup_teardown(closing_with_time_finishes_what_was_taken, open_one_seat,
