@@ -35,8 +35,7 @@ struct subject {
     struct text_encoder *text;
     struct unet *unet;
     struct vae *vae;
-    struct tensor y, x, context;
-    float t[16];
+    struct tensor y, x, t, context;
 };
 
 static double seconds(clockid_t clock)
@@ -103,8 +102,9 @@ static void carve_unet(struct bench *b, struct subject *s)
     s->x = tensor_carve(a, DTYPE_F32, b->rows, side, side, info.channels);
     s->y = tensor_carve_like(a, s->x);
     s->context = tensor_carve(a, DTYPE_F32, b->rows, 1, CONTEXT_TOKENS, info.context_width);
-    for (int r = 0; r < b->rows; r++)
-        s->t[r] = 500;
+    s->t = tensor_carve(a, DTYPE_F32, b->rows, 1, 1, 1);
+    for (int r = 0; r < b->rows && s->t.data; r++)
+        ((float *)s->t.data)[r] = 500;
     fill_noise(s->x);
     fill_noise(s->context);
 }

@@ -2,15 +2,13 @@
 #include "kernels/device.h"
 
 #include "kernels/cores.h"
+#include "kernels/cuda.h"
 
 #include <assert.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-#define HUGE_PAGE ((size_t)2 << 20)
 
 /* A device with what its caller need not see. */
 struct held {
@@ -27,41 +25,58 @@ static struct held *held_of(struct device *d)
 
 static void block_free(struct held *h)
 {
+    struct device *d = &h->device;
+
     if (h->block)
-        munmap(h->block, h->block_bytes);
+        d->ops.memory_give(d, h->block, h->block_bytes);
     h->block = NULL;
     h->block_bytes = 0;
 }
 
-/* Fresh pages cost nothing until they are touched, so a block measured for the biggest run only
-   takes the memory that real runs use. */
 static enum status block_take(struct held *h, size_t bytes, struct why *why)
-{
-    size_t rounded = (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-    char *block;
-
-    block_free(h);
-    if (rounded < bytes)
-        return why_fail(why, ST_FULL, "activations want %zu bytes, more than there are", bytes);
-    block = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED)
-        return why_fail(why, ST_FULL, "no %zu MiB of memory for activations", rounded >> 20);
-    madvise(block, rounded, MADV_HUGEPAGE); /* a wish: nothing is lost where it is not granted */
-    h->block = block;
-    h->block_bytes = rounded;
-    return ST_OK;
-}
-
-static void fill(struct held *h, struct device_options options)
 {
     struct device *d = &h->device;
 
+    block_free(h);
+    h->block = d->ops.memory_take(d, bytes);
+    if (!h->block)
+        return why_fail(why, ST_FULL,
+                        "no %zu MiB of memory for activations; serve smaller "
+                        "pictures or fewer at a time",
+                        bytes >> 20);
+    h->block_bytes = bytes;
+    return ST_OK;
+}
+
+static enum status fill_cuda(struct held *h, struct device_options options, struct why *why)
+{
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_BF16, DTYPE_F16};
+    enum status st = cuda_probe(options.index, &h->caps, why);
+
+    if (st)
+        return st;
+    h->caps &= ~options.caps_off;
+    h->device.dtype = types[options.precision];
+    ops_fill_cuda(&h->device.ops, h->caps);
+    return ST_OK;
+}
+
+static enum status fill(struct held *h, struct device_options options, struct why *why)
+{
+    struct device *d = &h->device;
+
+    d->dtype = DTYPE_F32;
+    if (options.accelerator == ACCELERATOR_CUDA)
+        return fill_cuda(h, options, why);
+    if (options.precision > PRECISION_MIXED)
+        return why_fail(why, ST_UNSUPPORTED, "a CPU computes in f32 or mixed, not in bf16 or f16");
     ops_fill_reference(&d->ops);
     if (options.reference)
-        return;
+        return ST_OK;
     h->caps = ops_caps() & ~options.caps_off;
     ops_fill_simd(&d->ops, h->caps);
     ops_fill_onednn(&d->ops, h->caps);
+    return ST_OK;
 }
 
 enum status device_open(struct device **out, struct device_options options, struct why *why)
@@ -74,14 +89,17 @@ enum status device_open(struct device **out, struct device_options options, stru
     if (!h)
         return why_fail(why, ST_FULL, "no memory for a device");
     d = &h->device;
-    d->dtype = DTYPE_F32;
     d->precision = options.precision;
+    d->accelerator = options.accelerator;
+    d->index = options.index;
     d->threads = options.threads > 0 ? options.threads : cores_usable();
     arena_init(&d->arena, "activations");
     omp_set_num_threads(d->threads); /* for this thread, and for the oneDNN that it will call */
-    fill(h, options);
-    ops_assert_full(&d->ops);
-    st = d->ops.open(d, why);
+    st = fill(h, options, why);
+    if (!st) {
+        ops_assert_full(&d->ops);
+        st = d->ops.open(d, why);
+    }
     if (st) {
         free(h);
         return st;
@@ -103,8 +121,8 @@ void device_close(struct device **d)
         return;
     if (is_measuring(closing))
         closing->ops = closing->parked;
-    closing->ops.close(closing);
     block_free(held_of(closing));
+    closing->ops.close(closing);
     free(held_of(closing));
     *d = NULL;
 }
@@ -140,7 +158,8 @@ enum status device_measure_end(struct device *d, struct why *why)
 
 enum status device_sync(struct device *d)
 {
-    return d->broken ? ST_DEVICE : ST_OK; /* a CPU has always finished already */
+    d->ops.sync(d);
+    return d->broken ? ST_DEVICE : ST_OK;
 }
 
 void device_describe(const struct device *d, char *text, size_t bytes)
@@ -148,6 +167,10 @@ void device_describe(const struct device *d, char *text, size_t bytes)
     unsigned caps = ((const struct held *)d)->caps;
     const char *isa = caps & CAP_AVX512 ? "avx512" : caps & CAP_AVX2 ? "avx2" : "plain C";
 
+    if (d->accelerator == ACCELERATOR_CUDA) {
+        cuda_describe(d, text, bytes);
+        return;
+    }
     snprintf(text, bytes, "cpu: %s%s%s%s, %d thread%s, %s", isa, caps & CAP_BF16 ? " bf16" : "",
              caps & CAP_ONEDNN ? ", oneDNN" : "", caps & CAP_WINOGRAD ? " with Winograd" : "",
              d->threads, d->threads == 1 ? "" : "s",

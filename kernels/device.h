@@ -23,6 +23,13 @@ enum precision {
     PRECISION_F32,   /* every product in float32 */
     PRECISION_MIXED, /* bf16 operands in linears, attention and small convolutions, sums and all
                         else float32; the same as f32 where the CPU has no bf16 */
+    PRECISION_BF16,  /* weights and activations in bf16, sums in float32: only a GPU */
+    PRECISION_F16,   /* the same in f16 */
+};
+
+enum accelerator {
+    ACCELERATOR_CPU,
+    ACCELERATOR_CUDA,
 };
 
 struct backend; /* what the filling keeps on this device: scratch memory, streams */
@@ -32,6 +39,8 @@ struct device {
     struct arena arena; /* activations */
     enum dtype dtype;   /* of activations: f32 on a CPU */
     enum precision precision;
+    enum accelerator accelerator;
+    int index;         /* which one of its kind */
     int threads;       /* compute threads */
     bool broken;       /* set by a filling, for ever; read through device_sync */
     struct ops parked; /* the real table, while measuring */
@@ -39,13 +48,16 @@ struct device {
 };
 
 struct device_options {
+    enum accelerator accelerator;
+    int index;   /* which GPU, from 0 */
     int threads; /* 0: one per physical core that this process may use */
     enum precision precision;
     unsigned caps_off; /* capabilities to take away */
     bool reference;    /* only the judge's plain C: slow, for tests */
 };
 
-/* ST_UNSUPPORTED when no filling works here, ST_FULL without memory. */
+/* ST_UNSUPPORTED when no filling works here (no such GPU, or a precision that this device does not
+   have), ST_FULL without memory. */
 MUST_USE enum status device_open(struct device **out, struct device_options options,
                                  struct why *why);
 void device_close(struct device **d);

@@ -43,6 +43,40 @@ static void measure_close(struct device *d)
     (void)d;
 }
 
+/* An address that is there and that nobody touches: looking at a model takes no memory. */
+static void *measure_memory_take(struct device *d, size_t bytes)
+{
+    (void)d;
+    (void)bytes;
+    return (void *)(uintptr_t)ARENA_ALIGN;
+}
+
+static void measure_memory_give(struct device *d, void *memory, size_t bytes)
+{
+    (void)d;
+    (void)memory;
+    (void)bytes;
+}
+
+static void measure_sync(struct device *d)
+{
+    (void)d;
+}
+
+static void measure_repeat(struct device *d, struct repeat_key key, void (*forward)(void *context),
+                           void *context)
+{
+    (void)d;
+    (void)key;
+    forward(context);
+}
+
+static void measure_repeat_forget(struct device *d, const void *owner)
+{
+    (void)d;
+    (void)owner;
+}
+
 static enum status measure_weight_pack(struct device *d, struct weight *w, struct why *why)
 {
     (void)d;
@@ -76,14 +110,6 @@ static void measure_linear(struct device *d, struct tensor y, struct tensor x,
 {
     (void)d;
     shape_linear(y, x, w, e);
-}
-
-static void measure_matmul(struct device *d, struct tensor y, struct tensor x, struct tensor w,
-                           float scale, bool transposed)
-{
-    (void)d;
-    (void)scale;
-    shape_matmul(y, x, w, transposed);
 }
 
 static void measure_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
@@ -125,12 +151,6 @@ static void measure_attention(struct device *d, struct tensor y, struct tensor q
     (void)scale;
     (void)causal;
     shape_attention(y, q, k, v, heads);
-}
-
-static void measure_softmax(struct device *d, struct tensor y, struct tensor x)
-{
-    (void)d;
-    shape_pointwise(y, x);
 }
 
 static void measure_activate(struct device *d, struct tensor y, struct tensor x, enum act act)
@@ -205,14 +225,13 @@ static void measure_embed_tokens(struct device *d, struct tensor y, struct tenso
     shape_embed_tokens(y, ids, table, position);
 }
 
-static void measure_embed_time(struct device *d, struct tensor y, const float *t, bool flip,
+static void measure_embed_time(struct device *d, struct tensor y, struct tensor t, bool flip,
                                float freq_shift)
 {
     (void)d;
-    (void)t;
     (void)flip;
     (void)freq_shift;
-    shape_embed_time(y);
+    shape_embed_time(y, t);
 }
 
 void ops_fill_measure(struct ops *ops)
@@ -221,18 +240,21 @@ void ops_fill_measure(struct ops *ops)
         .name = "measure",
         .open = measure_open,
         .close = measure_close,
+        .memory_take = measure_memory_take,
+        .memory_give = measure_memory_give,
+        .sync = measure_sync,
+        .repeat = measure_repeat,
+        .repeat_forget = measure_repeat_forget,
         .weight_pack = measure_weight_pack,
         .weight_free = measure_weight_free,
         .upload = measure_upload,
         .download = measure_download,
         .linear = measure_linear,
-        .matmul = measure_matmul,
         .conv = measure_conv,
         .conv_depthwise = measure_conv_depthwise,
         .norm_group = measure_norm_group,
         .norm_layer = measure_norm_layer,
         .attention = measure_attention,
-        .softmax = measure_softmax,
         .activate = measure_activate,
         .geglu = measure_geglu,
         .add = measure_add,

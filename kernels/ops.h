@@ -13,6 +13,10 @@
  * alone would be. Tensors are dense unless an op says "may be strided". y may not overlap an
  * input unless the op says so.
  *
+ * Types: activations are of the device's type (device.h), sums are f32 or better whatever the type.
+ * y of linear, conv, affine, mix and convert may be f32 on any device, and x of affine, mix and
+ * convert may be any float.
+ *
  * While a model is measured, the device holds the filling `ops_measure`: every op does nothing, so
  * the same forward pass only counts the memory it carves.
  */
@@ -66,12 +70,37 @@ struct epilogue {
     enum act act;
 };
 
+/* What a repeated forward pass depends on: who runs it, and how many rows of which size. */
+struct repeat_key {
+    const void *owner;
+    int rows, height, width;
+};
+
 struct ops {
     const char *name; /* of the filling on top, for logs */
 
     /* Make what the filling needs to own on this device, and give it back. */
     enum status (*open)(struct device *d, struct why *why);
     void (*close)(struct device *d);
+
+    /* Memory of the device, aligned to ARENA_ALIGN, its numbers undefined; NULL when there is not
+       as much. Given back with the size it was taken with. */
+    void *(*memory_take)(struct device *d, size_t bytes);
+    void (*memory_give)(struct device *d, void *memory, size_t bytes);
+
+    /* Wait for everything asked so far; device trouble is in d->broken afterwards. */
+    void (*sync)(struct device *d);
+
+    /* Run forward(context), which only calls slots of this device. Where starting each op by itself
+       costs more than the op, the device remembers under `key` what forward asked and asks the
+       same again next time without calling it. So with equal keys forward must ask for the same
+       ops at the same addresses (equal arena marks), and take nothing that changes from the host:
+       no upload, no download, no mix. */
+    void (*repeat)(struct device *d, struct repeat_key key, void (*forward)(void *context),
+                   void *context);
+
+    /* Forget what was remembered for this owner: its weights or addresses are no longer good. */
+    void (*repeat_forget)(struct device *d, const void *owner);
 
     /* Bring a weight into the device's own form. ST_FULL when memory runs out. */
     enum status (*weight_pack)(struct device *d, struct weight *w, struct why *why);
@@ -84,11 +113,6 @@ struct ops {
     /* y[.., M, N] = x[.., M, K] w[N, K]^T, then the epilogue. y and x may be strided. */
     void (*linear)(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                    const struct epilogue *e);
-
-    /* y[A, B, M, N] = scale * x[A, B, M, K] w, where w is [A, B, N, K] if `transposed` and
-       [A, B, K, N] if not. All three may be strided. */
-    void (*matmul)(struct device *d, struct tensor y, struct tensor x, struct tensor w, float scale,
-                   bool transposed);
 
     /* y[B, H', W', N] = x[B, H, W, C] convolved with w[N, C, KH, KW], then the epilogue;
        H' = (H + pad - KH) / stride + 1. */
@@ -113,9 +137,6 @@ struct ops {
        All may be strided. */
     void (*attention)(struct device *d, struct tensor y, struct tensor q, struct tensor k,
                       struct tensor v, int heads, float scale, bool causal);
-
-    /* Rows sum to one. y may be x. */
-    void (*softmax)(struct device *d, struct tensor y, struct tensor x);
 
     /* y = act(x). y may be x. */
     void (*activate)(struct device *d, struct tensor y, struct tensor x, enum act act);
@@ -154,10 +175,10 @@ struct ops {
     void (*embed_tokens)(struct device *d, struct tensor y, struct tensor ids, struct tensor table,
                          struct tensor position);
 
-    /* y[B, 1, 1, C]: sines and cosines of t[B] at C / 2 frequencies
+    /* y[B, 1, 1, C]: sines and cosines of t[B, 1, 1, 1], f32, at C / 2 frequencies
        10000^(-i / (C / 2 - freq_shift)); sines first unless flipped. The angle is rounded to f32
-       before the sine, as every trained model has seen it. t is on the host. */
-    void (*embed_time)(struct device *d, struct tensor y, const float *t, bool flip,
+       before the sine, as every trained model has seen it. */
+    void (*embed_time)(struct device *d, struct tensor y, struct tensor t, bool flip,
                        float freq_shift);
 };
 
@@ -168,13 +189,19 @@ enum {
     CAP_BF16 = 1 << 2,     /* AVX512-BF16 */
     CAP_ONEDNN = 1 << 3,   /* oneDNN is linked */
     CAP_WINOGRAD = 1 << 4, /* take Winograd where it wins; off for the tightest parity */
+    CAP_SM80 = 1 << 5,     /* CUDA: bf16 matrix units, asynchronous copies */
+    CAP_SM90 = 1 << 6,     /* CUDA: clusters of blocks */
+    CAP_CUBLASLT = 1 << 7, /* linear layers by cuBLASLt */
+    CAP_CUDNN = 1 << 8,    /* convolutions and attention by cuDNN, where it has an engine */
+    CAP_GRAPHS = 1 << 9,   /* CUDA: repeated forward passes become graphs */
 };
-unsigned ops_caps(void);
+unsigned ops_caps(void); /* of the CPU; kernels/cuda.h tells those of a GPU */
 
 /* The fillings, each over what the one before wrote. */
 void ops_fill_reference(struct ops *ops);
 void ops_fill_simd(struct ops *ops, unsigned caps);
 void ops_fill_onednn(struct ops *ops, unsigned caps);
+void ops_fill_cuda(struct ops *ops, unsigned caps); /* every slot, over nothing */
 
 /* Every op a no-op, for measuring. */
 void ops_fill_measure(struct ops *ops);

@@ -36,16 +36,6 @@ void shape_linear(struct tensor y, struct tensor x, const struct weight *w,
     shape_epilogue(y, w, e);
 }
 
-void shape_matmul(struct tensor y, struct tensor x, struct tensor w, bool transposed)
-{
-    assert(is_float(y) && is_float(x) && is_float(w));
-    for (int i = 0; i < 2; i++)
-        assert(y.dim[i] == x.dim[i] && y.dim[i] == w.dim[i]);
-    assert(y.dim[2] == x.dim[2]);
-    assert(y.dim[3] == w.dim[transposed ? 2 : 3]);
-    assert(x.dim[3] == w.dim[transposed ? 3 : 2]);
-}
-
 /* The one output size that a window of `kernel` cells allows. */
 static void shape_window(struct tensor y, struct tensor x, const int64_t kernel[2], int stride,
                          const int pad[4])
@@ -158,8 +148,9 @@ void shape_embed_tokens(struct tensor y, struct tensor ids, struct tensor table,
     assert(position.dim[2] >= y.dim[2]);
 }
 
-void shape_embed_time(struct tensor y)
+void shape_embed_time(struct tensor y, struct tensor t)
 {
+    assert(t.dtype == DTYPE_F32 && tensor_is_dense(t) && tensor_count(t) == y.dim[0]);
     assert(is_float(y) && tensor_is_dense(y));
     assert(y.dim[1] == 1 && y.dim[2] == 1 && y.dim[3] % 2 == 0);
 }

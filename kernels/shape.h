@@ -17,7 +17,6 @@ extern "C" {
 
 void shape_linear(struct tensor y, struct tensor x, const struct weight *w,
                   const struct epilogue *e);
-void shape_matmul(struct tensor y, struct tensor x, struct tensor w, bool transposed);
 void shape_conv(struct tensor y, struct tensor x, const struct weight *w, const struct epilogue *e);
 void shape_conv_depthwise(struct tensor y, struct tensor x, const struct weight *w,
                           const struct epilogue *e);
@@ -25,7 +24,7 @@ void shape_norm_group(struct tensor y, struct tensor x, struct tensor gamma, str
                       int groups);
 void shape_norm_layer(struct tensor y, struct tensor x, struct tensor gamma, struct tensor beta);
 void shape_attention(struct tensor y, struct tensor q, struct tensor k, struct tensor v, int heads);
-void shape_pointwise(struct tensor y, struct tensor x); /* softmax, activate, add, affine */
+void shape_pointwise(struct tensor y, struct tensor x); /* activate, add, affine */
 void shape_geglu(struct tensor y, struct tensor x);
 void shape_convert(struct tensor y, struct tensor x);
 void shape_concat(struct tensor y, struct tensor x1, struct tensor x2);
@@ -33,7 +32,7 @@ void shape_resize_nearest(struct tensor y, struct tensor x);
 void shape_pool(struct tensor y, struct tensor x, int kernel, int stride, const int pad[4]);
 void shape_embed_tokens(struct tensor y, struct tensor ids, struct tensor table,
                         struct tensor position);
-void shape_embed_time(struct tensor y);
+void shape_embed_time(struct tensor y, struct tensor t);
 
 #ifdef __cplusplus
 }

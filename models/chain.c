@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Queries of the attention stage that are scored at a time: T scores each. */
-#define QUERIES_MAX 256
-
 enum status chain_open(struct chain *c, struct why *why)
 {
     c->count = 0;
@@ -71,50 +68,21 @@ static size_t block_size(const struct chain *c, struct tensor x)
     return best;
 }
 
-/* Rows [from, from + count) of one image's tokens. */
-static struct tensor some_rows(struct tensor image, int64_t from, int64_t count)
-{
-    struct tensor rows = tensor_reshape(image, image.dim[2], 1, 1, image.dim[3]);
-
-    return tensor_reshape(tensor_slice(rows, from, count), 1, 1, count, image.dim[3]);
-}
-
-/* Softmax(q k^T) v for one image, some queries at a time; y may be q. */
-static void attend_image(struct device *d, struct tensor y, struct tensor q, struct tensor k,
-                         struct tensor v)
-{
-    size_t mark = arena_mark(&d->arena);
-    int64_t tokens = q.dim[2];
-    int64_t most = tokens < QUERIES_MAX ? tokens : QUERIES_MAX;
-    struct tensor room = tensor_carve(&d->arena, d->dtype, 1, 1, most, tokens);
-    float scale = 1 / sqrtf((float)q.dim[3]);
-
-    for (int64_t from = 0; from < tokens; from += most) {
-        int64_t count = tokens - from < most ? tokens - from : most;
-        struct tensor scores = some_rows(room, 0, count);
-        d->ops.matmul(d, scores, some_rows(q, from, count), k, scale, true);
-        d->ops.softmax(d, scores, scores);
-        d->ops.matmul(d, some_rows(y, from, count), scores, v, 1, false);
-    }
-    arena_rewind(&d->arena, mark);
-}
-
 static void attention_forward(const struct stage *s, struct device *d, struct tensor y,
                               struct tensor x)
 {
-    struct tensor n = tensor_tokens(y), q, k, v;
+    struct tensor n = tensor_tokens(y), q, k, v, h;
 
     q = tensor_carve_like(&d->arena, n);
     k = tensor_carve_like(&d->arena, n);
     v = tensor_carve_like(&d->arena, n);
+    h = tensor_carve_like(&d->arena, n);
     d->ops.norm_group(d, y, x, s->norm.gamma, s->norm.beta, s->groups, 1e-6f, ACT_NONE);
     d->ops.linear(d, q, n, &s->conv[0], NULL);
     d->ops.linear(d, k, n, &s->conv[1], NULL);
     d->ops.linear(d, v, n, &s->conv[2], NULL);
-    for (int64_t b = 0; b < n.dim[0]; b++)
-        attend_image(d, tensor_slice(q, b, 1), tensor_slice(q, b, 1), tensor_slice(k, b, 1),
-                     tensor_slice(v, b, 1));
-    d->ops.linear(d, n, q, &s->conv[3], &(struct epilogue){.add = tensor_tokens(x)});
+    d->ops.attention(d, h, q, k, v, 1, 1 / sqrtf((float)n.dim[3]), false);
+    d->ops.linear(d, n, h, &s->conv[3], &(struct epilogue){.add = tensor_tokens(x)});
 }
 
 static void tiny_forward(const struct stage *s, struct device *d, struct tensor y, struct tensor x)

@@ -161,6 +161,7 @@ void model_close(struct model **model)
 
     if (!m)
         return;
+    m->device->ops.repeat_forget(m->device, m);
     model_parts_close(&m->parts);
     if (m->scratch) {
         free(m->scratch->ids);
@@ -261,7 +262,8 @@ void model_latent_carve(const struct model *m, struct latent *l, int width_max, 
     l->previous = tensor_carve_like(a, like);
     l->output = tensor_carve_like(a, like);
     l->noise = tensor_carve_like(a, like);
-    l->context = tensor_carve(a, DTYPE_F32, 2, 1, m->info.prompt_tokens, m->info.context_width);
+    l->context =
+        tensor_carve(a, m->device->dtype, 2, 1, m->info.prompt_tokens, m->info.context_width);
 }
 
 static void encode_prompts(const struct model *m, struct latent *l);
@@ -286,7 +288,7 @@ enum status model_rehearse(const struct model *m, int seats, int width_max, int 
         seat[i].plan.count = 1;
         seat[i].guidance = 2;
         seat[i].context =
-            tensor_view(NULL, DTYPE_F32, 2, 1, m->info.prompt_tokens, m->info.context_width);
+            tensor_view(NULL, m->device->dtype, 2, 1, m->info.prompt_tokens, m->info.context_width);
         latent_shape(m, &seat[i], width_max, height_max);
     }
     encode_prompts(m, &seat[0]);
@@ -412,11 +414,38 @@ static void advance(const struct model *m, struct latent *l, struct tensor rows)
     arena_rewind(&d->arena, mark);
 }
 
+/* What the network sees of a step, at the same addresses for every step of as many rows. */
+struct pass {
+    const struct unet *unet;
+    struct tensor y, x, t, context;
+};
+
+static void forward(void *context)
+{
+    const struct pass *p = context;
+
+    unet_forward(p->unet, p->y, p->x, p->t, p->context);
+}
+
+static struct pass pass_carve(const struct model *m, struct tensor like, int rows)
+{
+    struct device *d = m->device;
+    struct arena *a = &d->arena;
+    struct pass p = {.unet = m->parts.unet};
+
+    p.x = tensor_carve(a, d->dtype, rows, like.dim[1], like.dim[2], like.dim[3]);
+    p.y = tensor_carve(a, DTYPE_F32, rows, like.dim[1], like.dim[2], like.dim[3]);
+    p.t = tensor_carve(a, DTYPE_F32, rows, 1, 1, 1);
+    p.context = tensor_carve(a, d->dtype, rows, 1, m->info.prompt_tokens, m->info.context_width);
+    return p;
+}
+
 void model_step(const struct model *m, struct latent *const *latents, int count)
 {
     struct device *d = m->device;
     size_t mark = arena_mark(&d->arena);
-    struct tensor like = latents[0]->x, x, y, context;
+    struct tensor like = latents[0]->x;
+    struct pass p;
     int rows = 0, row = 0;
 
     assert(count >= 1 && count <= m->scratch->seats);
@@ -424,19 +453,17 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
         assert(!model_latent_done(latents[i]) && tensor_same_shape(latents[i]->x, like));
         rows += rows_of(latents[i]);
     }
-    x = tensor_carve(&d->arena, d->dtype, rows, like.dim[1], like.dim[2], like.dim[3]);
-    y = tensor_carve_like(&d->arena, x);
-    context =
-        tensor_carve(&d->arena, d->dtype, rows, 1, m->info.prompt_tokens, m->info.context_width);
+    p = pass_carve(m, like, rows);
     for (int i = 0; i < count; row += rows_of(latents[i]), i++) {
         int own = rows_of(latents[i]);
-        gather(m, latents[i], tensor_slice(x, row, own), tensor_slice(context, row, own),
+        gather(m, latents[i], tensor_slice(p.x, row, own), tensor_slice(p.context, row, own),
                m->scratch->t + row);
     }
-    unet_forward(m->parts.unet, y, x, m->scratch->t, context);
+    d->ops.upload(d, p.t, m->scratch->t);
+    d->ops.repeat(d, (struct repeat_key){m, rows, (int)like.dim[1], (int)like.dim[2]}, forward, &p);
     row = 0;
     for (int i = 0; i < count; row += rows_of(latents[i]), i++)
-        advance(m, latents[i], tensor_slice(y, row, rows_of(latents[i])));
+        advance(m, latents[i], tensor_slice(p.y, row, rows_of(latents[i])));
     arena_rewind(&d->arena, mark);
 }
 

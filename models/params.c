@@ -30,15 +30,15 @@ static void fail(struct params *p, enum status st, const char *text)
         p->status = why_fail(p->why, st, "%s", text);
 }
 
-/* Room for one more pointer at the end of a list; false when memory ran out. */
-static bool grow(struct params *p, void **list, size_t count, size_t *size)
+/* Room for one more item of `bytes` at the end of a list; false when memory ran out. */
+static bool grow(struct params *p, void **list, size_t count, size_t *size, size_t bytes)
 {
     size_t wanted = *size ? 2 * *size : 64;
     void *bigger;
 
     if (count < *size)
         return true;
-    bigger = realloc(*list, wanted * sizeof(void *));
+    bigger = realloc(*list, wanted * bytes);
     if (!bigger) {
         fail(p, ST_FULL, "no memory for the list of weights");
         return false;
@@ -62,7 +62,7 @@ static struct tensor find(struct params *p, const int64_t dim[4], const char *na
     snprintf(full, sizeof(full), "%s%s", name, suffix);
     p->status = dim ? weights_need(p->file, full, dim, &t, p->why)
                     : weights_find(p->file, full, &t, p->why);
-    if (p->status || !grow(p, &list, p->taken_count, &p->taken_size))
+    if (p->status || !grow(p, &list, p->taken_count, &p->taken_size, sizeof(p->taken[0])))
         return (struct tensor){0};
     p->taken = list;
     p->taken[p->taken_count++] = t.data;
@@ -99,7 +99,7 @@ static void pack(struct params *p, struct weight *w, int64_t outputs, bool bias,
 
     if (bias)
         w->b = find(p, dim, name, ".bias");
-    if (p->status || !grow(p, &list, p->weight_count, &p->weight_size))
+    if (p->status || !grow(p, &list, p->weight_count, &p->weight_size, sizeof(p->weights[0])))
         return;
     p->weights = list;
     p->status = p->device->ops.weight_pack(p->device, w, p->why);
@@ -159,31 +159,38 @@ static void widen(float *out, struct tensor t)
             out[i] = ((const float *)t.data)[i];
 }
 
-/* Device memory for a small f32 tensor with the numbers of t. Host and device share theirs on
-   every machine that limner runs on so far. */
-static struct tensor keep(struct params *p, struct tensor t)
+/* A tensor shaped like t in the device's memory, filled with these numbers. */
+static struct tensor put(struct params *p, struct tensor t, const void *numbers, enum dtype dtype)
 {
-    size_t bytes = (size_t)tensor_count(t) * sizeof(float);
+    struct device *d = p->device;
+    struct tensor kept = tensor_view(NULL, dtype, t.dim[0], t.dim[1], t.dim[2], t.dim[3]);
     void *list = p->blocks;
-    float *block, *host;
-    struct tensor kept;
 
-    if (!grow(p, &list, p->block_count, &p->block_size))
+    if (!grow(p, &list, p->block_count, &p->block_size, sizeof(p->blocks[0])))
         return t;
     p->blocks = list;
-    block = malloc(bytes);
-    host = malloc(bytes);
-    if (block)
-        p->blocks[p->block_count++] = block;
-    if (!block || !host) {
-        fail(p, ST_FULL, "no memory for a norm's numbers");
-        free(host);
+    kept.data = d->ops.memory_take(d, tensor_bytes(kept));
+    if (!kept.data) {
+        fail(p, ST_FULL, "no memory on the device for a layer's numbers");
         return t;
     }
-    widen(host, t);
-    kept = tensor_view(block, DTYPE_F32, t.dim[0], t.dim[1], t.dim[2], t.dim[3]);
-    p->device->ops.upload(p->device, kept, host);
-    free(host);
+    p->blocks[p->block_count++] = kept;
+    d->ops.upload(d, kept, numbers);
+    return kept;
+}
+
+static struct tensor put_as_f32(struct params *p, struct tensor t)
+{
+    float *wide = malloc((size_t)tensor_count(t) * sizeof(float));
+    struct tensor kept;
+
+    if (!wide) {
+        fail(p, ST_FULL, "no memory for a norm's numbers");
+        return t;
+    }
+    widen(wide, t);
+    kept = put(p, t, wide, DTYPE_F32);
+    free(wide);
     return kept;
 }
 
@@ -199,9 +206,9 @@ void params_norm(struct params *p, struct norm *norm, int64_t channels, const ch
     norm->gamma = find(p, dim, name, ".weight");
     norm->beta = find(p, dim, name, ".bias");
     if (!p->status)
-        norm->gamma = keep(p, norm->gamma);
+        norm->gamma = put_as_f32(p, norm->gamma);
     if (!p->status)
-        norm->beta = keep(p, norm->beta);
+        norm->beta = put_as_f32(p, norm->beta);
 }
 
 void params_table(struct params *p, struct tensor *table, int64_t rows, int64_t channels,
@@ -215,6 +222,8 @@ void params_table(struct params *p, struct tensor *table, int64_t rows, int64_t 
     name_of(name, format, list);
     va_end(list);
     *table = find(p, dim, name, "");
+    if (!p->status)
+        *table = put(p, *table, table->data, table->dtype);
 }
 
 static bool was_taken(const struct params *p, const void *data)
@@ -254,7 +263,7 @@ void params_close(struct params *p)
     for (size_t i = 0; i < p->weight_count; i++)
         p->device->ops.weight_free(p->device, p->weights[i]);
     for (size_t i = 0; i < p->block_count; i++)
-        free(p->blocks[i]);
+        p->device->ops.memory_give(p->device, p->blocks[i].data, tensor_bytes(p->blocks[i]));
     free(p->weights);
     free(p->blocks);
     free(p->taken);

@@ -27,7 +27,7 @@ struct params {
     struct why *why;         /* only valid while loading */
     struct weight **weights; /* what to free: borrowed from the network */
     size_t weight_count, weight_size;
-    void **blocks; /* f32 copies of vectors */
+    struct tensor *blocks; /* vectors and tables in the device's memory */
     size_t block_count, block_size;
     const void **taken; /* numbers of the file that somebody asked for */
     size_t taken_count, taken_size;
@@ -59,7 +59,7 @@ void params_conv(struct params *p, struct weight *w, struct conv_shape shape, co
 void params_norm(struct params *p, struct norm *norm, int64_t channels, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
-/* A table [rows, C] as it lies in the file, any float type. */
+/* A table [rows, C] on the device, in the file's own type, any float. */
 void params_table(struct params *p, struct tensor *table, int64_t rows, int64_t channels,
                   const char *format, ...) PRINTF_LIKE(5, 6);
 

@@ -225,7 +225,7 @@ static struct tensor push(struct pass *p, int64_t batch, int64_t height, int64_t
     return p->skip[p->skips++];
 }
 
-static struct tensor embed_time(const struct unet *u, const float *t, int64_t batch)
+static struct tensor embed_time(const struct unet *u, struct tensor t, int64_t batch)
 {
     struct device *d = u->device;
     const struct unet_config *c = &u->config;
@@ -357,7 +357,7 @@ static struct tensor run_up(const struct unet *u, struct pass *p, struct tensor 
     return h;
 }
 
-void unet_forward(const struct unet *u, struct tensor y, struct tensor x, const float *t,
+void unet_forward(const struct unet *u, struct tensor y, struct tensor x, struct tensor t,
                   struct tensor context)
 {
     const struct unet_config *c = &u->config;

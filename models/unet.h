@@ -28,8 +28,9 @@ MUST_USE enum status unet_open(struct unet **out, struct device *d, const char *
 void unet_close(struct unet **u);
 struct unet_info unet_info(const struct unet *u);
 
-/* y[B, h, w, C] for latents x[B, h, w, C] at host timesteps t[B] with context[B, 1, T, width]. */
-void unet_forward(const struct unet *u, struct tensor y, struct tensor x, const float *t,
+/* y[B, h, w, C], f32, for latents x[B, h, w, C] at timesteps t[B, 1, 1, 1], f32, with
+   context[B, 1, T, width]; all on the device. */
+void unet_forward(const struct unet *u, struct tensor y, struct tensor x, struct tensor t,
                   struct tensor context);
 
 #ifdef __cplusplus

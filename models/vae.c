@@ -92,7 +92,8 @@ void vae_decode(const struct vae *v, struct tensor y, struct tensor z)
 {
     struct device *d = v->device;
     size_t mark = arena_mark(&d->arena);
-    struct tensor latents = tensor_carve_like(&d->arena, z);
+    struct tensor latents =
+        tensor_carve(&d->arena, d->dtype, z.dim[0], z.dim[1], z.dim[2], z.dim[3]);
     int64_t height = z.dim[1], width = z.dim[2];
 
     chain_output(&v->decoder, &height, &width);
@@ -115,18 +116,18 @@ void vae_encode(const struct vae *v, struct tensor z, struct tensor y)
     struct device *d = v->device;
     size_t mark = arena_mark(&d->arena);
     int64_t height = y.dim[1], width = y.dim[2];
+    struct tensor pixels = tensor_carve(&d->arena, d->dtype, y.dim[0], y.dim[1], y.dim[2], 3);
     struct tensor moments;
 
     chain_output(&v->encoder, &height, &width);
     assert(z.dim[0] == y.dim[0] && z.dim[1] == height && z.dim[2] == width);
     assert(z.dim[3] == v->latent_channels && y.dim[3] == 3);
     moments = tensor_carve(&d->arena, d->dtype, z.dim[0], height, width, v->moments);
-    if (v->bend) {
-        struct tensor pixels = tensor_carve_like(&d->arena, y);
+    if (v->bend)
         d->ops.affine(d, pixels, y, 0.5f, 0.5f);
-        y = pixels;
-    }
-    chain_forward(&v->encoder, d, moments, y);
+    else
+        d->ops.convert(d, pixels, y);
+    chain_forward(&v->encoder, d, moments, pixels);
     d->ops.convert(d, z, tensor_columns(moments, 0, v->latent_channels));
     d->ops.affine(d, z, z, v->scaling_factor, -v->shift_factor * v->scaling_factor);
     arena_rewind(&d->arena, mark);

@@ -13,7 +13,7 @@
 struct run {
     struct unet *unet;
     struct tensor x, context;
-    const float *t;
+    struct tensor t;
     float *out;
 };
 
@@ -23,7 +23,7 @@ static void forward(struct device *d, void *context)
     struct tensor x = parity_upload(d, r->x);
     struct tensor y = tensor_carve_like(&d->arena, x);
 
-    unet_forward(r->unet, y, x, r->t, parity_upload(d, r->context));
+    unet_forward(r->unet, y, x, parity_upload(d, r->t), parity_upload(d, r->context));
     d->ops.download(d, r->out, y);
 }
 
@@ -83,7 +83,7 @@ static void check_step(struct device *d, struct run *r, const struct weights *go
 
     snprintf(name, sizeof(name), "output.%d", step);
     want = parity_find(golden, name);
-    r->t = t;
+    r->t = tensor_view(t, DTYPE_F32, 2, 1, 1, 1);
     r->x = input(golden, plan, step);
     parity_run(d, forward, r);
     for (int64_t i = 0; i < tensor_count(want); i++) {
@@ -150,7 +150,8 @@ static float *some_numbers(int64_t count, unsigned seed)
 static void rows_are_alone(const char *name, bool reference)
 {
     enum { ROWS = 5 };
-    const float t[ROWS] = {999, 1, 500, 321, 0};
+    float t[ROWS] = {999, 1, 500, 321, 0};
+    struct tensor times = tensor_view(t, DTYPE_F32, ROWS, 1, 1, 1);
     struct device *d = parity_device(reference);
     struct unet *u = open_unet(d, name);
     struct unet_info info = unet_info(u);
@@ -158,7 +159,7 @@ static void rows_are_alone(const char *name, bool reference)
     struct tensor c = tensor_view(NULL, DTYPE_F32, ROWS, 1, 13, info.context_width);
     int64_t count = tensor_count(x) / ROWS;
     float *all = malloc(tensor_bytes(x)), *alone = malloc(tensor_bytes(x) / ROWS);
-    struct run r = {.unet = u, .t = t, .out = all};
+    struct run r = {.unet = u, .t = times, .out = all};
 
     x.data = some_numbers(tensor_count(x), 1);
     c.data = some_numbers(tensor_count(c), 2);
@@ -166,7 +167,10 @@ static void rows_are_alone(const char *name, bool reference)
     r.context = c;
     parity_run(d, forward, &r);
     for (int i = 0; i < ROWS; i++) {
-        r = (struct run){u, tensor_slice(x, i, 1), tensor_slice(c, i, 1), t + i, alone};
+        r = (struct run){.unet = u, .out = alone};
+        r.x = tensor_slice(x, i, 1);
+        r.context = tensor_slice(c, i, 1);
+        r.t = tensor_slice(times, i, 1);
         parity_run(d, forward, &r);
         assert_memory_equal(alone, all + i * count, (size_t)count * sizeof(float));
     }

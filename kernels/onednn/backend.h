@@ -32,7 +32,6 @@ enum role {
     ROLE_DIRECT,    /* convolutions as they are written down */
     ROLE_DEPTHWISE, /* one filter per channel */
     ROLE_WINOGRAD,
-    ROLE_PRODUCT, /* of two activations: no weight has this role */
 };
 
 /* What tells one plan from another. Zeroed before it is filled: keys are compared as bytes. */
@@ -40,20 +39,17 @@ struct plan_key {
     enum role role;
     enum dtype dtype; /* of inputs and weights: f32 or bf16; outputs are f32 */
     enum act act;
-    int32_t sum;        /* 1: y holds what is added */
-    int32_t solo;       /* 1: for one thread, and every thread may run it at the same time */
-    int32_t stride;     /* of a convolution */
-    int32_t pad[4];     /* of a convolution */
-    int32_t transposed; /* of a product */
-    float scale;        /* of a product */
-    int64_t m, n, k;    /* rows, outputs, inputs of a matrix; n and k channels of a convolution */
+    int32_t sum;     /* 1: y holds what is added */
+    int32_t solo;    /* 1: for one thread, and every thread may run it at the same time */
+    int32_t stride;  /* of a convolution */
+    int32_t pad[4];  /* of a convolution */
+    int64_t m, n, k; /* rows, outputs, inputs of a matrix; n and k channels of a convolution */
     int64_t height, width, kernel_height, kernel_width;
-    int64_t batch, x_stride, w_stride, y_stride; /* of a product */
 };
 
 /* Memory objects of a primitive; their bytes are named anew in every run. */
 struct operands {
-    dnnl_memory_t x, w, b, y, scratchpad; /* w only for a product: weights bring their own */
+    dnnl_memory_t x, b, y, scratchpad; /* weights bring their own */
 };
 
 struct plan {
@@ -113,9 +109,9 @@ struct plan *plan_find(struct device *d, const struct plan_key *key);
 dnnl_status_t plan_make(struct backend *b, const struct plan_key *key, struct plan *plan);
 void plan_free(struct plan *plan);
 
-/* Compute. The weight is that of an arrangement, or for a product a pointer like the others. */
+/* Compute. The weight is that of an arrangement. */
 struct plan_pointers {
-    const void *x, *w;
+    const void *x;
     const float *b;
     float *y;
     void *scratchpad;
@@ -139,8 +135,6 @@ enum dtype backend_dtype(const struct backend *b, enum role role, int64_t n, int
 
 void onednn_linear(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                    const struct epilogue *e);
-void onednn_matmul(struct device *d, struct tensor y, struct tensor x, struct tensor w, float scale,
-                   bool transposed);
 void onednn_conv_matrix(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                         const struct epilogue *e);
 void onednn_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,

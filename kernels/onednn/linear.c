@@ -168,34 +168,3 @@ void onednn_conv_matrix(struct device *d, struct tensor y, struct tensor x, cons
 {
     product((struct product){.d = d, .y = y, .x = x}, w, e, w->w.dim[0], w->w.dim[1]);
 }
-
-void onednn_matmul(struct device *d, struct tensor y, struct tensor x, struct tensor w, float scale,
-                   bool transposed)
-{
-    struct plan_key key;
-    struct plan *plan;
-
-    shape_matmul(y, x, w, transposed);
-    assert(y.dtype == DTYPE_F32 && x.dtype == DTYPE_F32 && w.dtype == DTYPE_F32);
-    omp_set_num_threads(d->threads);
-    memset(&key, 0, sizeof(key));
-    key.role = ROLE_PRODUCT;
-    key.scale = scale;
-    key.batch = y.dim[1];
-    key.m = y.dim[2];
-    key.n = y.dim[3];
-    key.k = x.dim[3];
-    key.x_stride = x.stride;
-    key.w_stride = w.stride;
-    key.y_stride = y.stride;
-    key.transposed = transposed;
-    plan = plan_find(d, &key);
-    if (!plan || !scratch_need(d, plan->scratchpad_bytes))
-        return;
-    for (int64_t a = 0; a < y.dim[0]; a++)
-        plan_run(d, plan, NULL,
-                 (struct plan_pointers){.x = tensor_slice(x, a, 1).data,
-                                        .w = tensor_slice(w, a, 1).data,
-                                        .y = tensor_slice(y, a, 1).data,
-                                        .scratchpad = d->backend->scratch});
-}

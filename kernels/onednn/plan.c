@@ -42,7 +42,7 @@ static dnnl_status_t append_act(dnnl_post_ops_t ops, enum act act)
     return dnnl_invalid_arguments;
 }
 
-/* Scratch from us, scale, sum, activation. */
+/* Scratch from us, sum, activation. */
 static dnnl_status_t make_attr(dnnl_primitive_attr_t *attr, const struct plan_key *key)
 {
     dnnl_post_ops_t ops = NULL;
@@ -51,8 +51,6 @@ static dnnl_status_t make_attr(dnnl_primitive_attr_t *attr, const struct plan_ke
     if (st)
         return st;
     st = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-    if (!st && key->role == ROLE_PRODUCT && key->scale != 1)
-        st = dnnl_primitive_attr_set_output_scales(*attr, 1, 0, &key->scale);
     if (!st)
         st = dnnl_post_ops_create(&ops);
     if (!st && key->sum)
@@ -74,14 +72,6 @@ static void describe(dnnl_memory_desc_t *md, int dims, const dnnl_dims_t dim, dn
     assert(st == dnnl_success);
 }
 
-static void describe_strided(dnnl_memory_desc_t *md, int dims, const dnnl_dims_t dim,
-                             const dnnl_dims_t stride)
-{
-    dnnl_status_t st = dnnl_memory_desc_init_by_strides(md, dims, dim, dnnl_f32, stride);
-
-    assert(st == dnnl_success);
-}
-
 static dnnl_status_t make_matrix(struct backend *b, const struct plan_key *key,
                                  dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out)
 {
@@ -96,26 +86,6 @@ static dnnl_status_t make_matrix(struct backend *b, const struct plan_key *key,
     describe(&bias, 2, b_dim, dnnl_f32, dnnl_ab);
     describe(&y, 2, y_dim, dnnl_f32, dnnl_ab);
     st = dnnl_matmul_desc_init(&desc, &x, &w, &bias, &y);
-    return st ? st : dnnl_primitive_desc_create(out, &desc, attr, b->engine, NULL);
-}
-
-static dnnl_status_t make_product(struct backend *b, const struct plan_key *key,
-                                  dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out)
-{
-    dnnl_dims_t x_dim = {key->batch, key->m, key->k}, w_dim = {key->batch, key->k, key->n};
-    dnnl_dims_t y_dim = {key->batch, key->m, key->n};
-    dnnl_dims_t x_stride = {key->m * key->x_stride, key->x_stride, 1};
-    dnnl_dims_t y_stride = {key->m * key->y_stride, key->y_stride, 1};
-    dnnl_dims_t plain = {key->k * key->w_stride, key->w_stride, 1};
-    dnnl_dims_t turned = {key->n * key->w_stride, 1, key->w_stride};
-    dnnl_memory_desc_t x, w, y;
-    dnnl_matmul_desc_t desc;
-    dnnl_status_t st;
-
-    describe_strided(&x, 3, x_dim, x_stride);
-    describe_strided(&w, 3, w_dim, key->transposed ? turned : plain);
-    describe_strided(&y, 3, y_dim, y_stride);
-    st = dnnl_matmul_desc_init(&desc, &x, &w, NULL, &y);
     return st ? st : dnnl_primitive_desc_create(out, &desc, attr, b->engine, NULL);
 }
 
@@ -164,14 +134,11 @@ static dnnl_status_t make_memory(struct backend *b, dnnl_primitive_desc_t desc, 
 static dnnl_status_t make_operands(struct backend *b, dnnl_primitive_desc_t desc,
                                    const struct plan *plan, struct operands *o)
 {
-    bool product = plan->key.role == ROLE_PRODUCT;
     dnnl_status_t st = make_memory(b, desc, dnnl_query_src_md, 0, &o->x);
 
     if (!st)
         st = make_memory(b, desc, dnnl_query_dst_md, 0, &o->y);
-    if (!st && product)
-        st = make_memory(b, desc, dnnl_query_weights_md, 0, &o->w);
-    if (!st && !product)
+    if (!st)
         st = make_memory(b, desc, dnnl_query_weights_md, 1, &o->b);
     if (!st && plan->scratchpad_bytes)
         st = make_memory(b, desc, dnnl_query_scratchpad_md, 0, &o->scratchpad);
@@ -205,8 +172,6 @@ dnnl_status_t plan_make(struct backend *b, const struct plan_key *key, struct pl
     omp_set_num_threads(key->solo ? 1 : b->threads);
     if (!st && key->role == ROLE_MATRIX)
         st = make_matrix(b, key, attr, &desc);
-    else if (!st && key->role == ROLE_PRODUCT)
-        st = make_product(b, key, attr, &desc);
     else if (!st)
         st = make_conv(b, key, attr, &desc);
     if (!st)
@@ -224,7 +189,6 @@ void plan_free(struct plan *plan)
     for (int i = 0; plan->operands && i < plan->operands_count; i++) {
         struct operands *o = &plan->operands[i];
         dnnl_memory_destroy(o->x);
-        dnnl_memory_destroy(o->w);
         dnnl_memory_destroy(o->b);
         dnnl_memory_destroy(o->y);
         dnnl_memory_destroy(o->scratchpad);
@@ -287,9 +251,7 @@ void plan_run(struct device *d, const struct plan *plan, dnnl_memory_t weight,
 
     if (!st)
         st = point(o->y, p.y);
-    if (!st && o->w)
-        st = point(o->w, p.w);
-    args[count++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, o->w ? o->w : weight};
+    args[count++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, weight};
     if (!st && o->b) {
         st = point(o->b, p.b);
         args[count++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, o->b};

@@ -29,21 +29,21 @@ void reference_embed_tokens(struct device *d, struct tensor y, struct tensor ids
     }
 }
 
-void reference_embed_time(struct device *d, struct tensor y, const float *t, bool flip,
+void reference_embed_time(struct device *d, struct tensor y, struct tensor t, bool flip,
                           float freq_shift)
 {
     int64_t half = y.dim[3] / 2;
     int64_t sines = flip ? half : 0, cosines = flip ? 0 : half;
 
     (void)d;
-    shape_embed_time(y);
+    shape_embed_time(y, t);
     for (int64_t b = 0; b < y.dim[0]; b++) {
         for (int64_t i = 0; i < half; i++) {
             /* Each step rounds to float32, exactly as the models were trained. */
             float exponent = -(float)log(10000.0) * (float)i;
             exponent = exponent / ((float)half - freq_shift);
             float frequency = (float)exp((double)exponent);
-            float angle = t[b] * frequency;
+            float angle = *(const float *)tensor_row(t, b) * frequency;
             double sine = sin((double)angle), cosine = cos((double)angle);
 
             reference_store(y, b, sines + i, 1, &sine);

@@ -2,7 +2,11 @@
 #include "kernels/reference/reference.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static enum status reference_open(struct device *d, struct why *why)
 {
@@ -14,6 +18,54 @@ static enum status reference_open(struct device *d, struct why *why)
 static void reference_close(struct device *d)
 {
     assert(!d->backend && "somebody else opened this device");
+}
+
+/* Fresh pages cost nothing until they are touched, so a block measured for the biggest run only
+   takes the memory that real runs use. */
+static void *reference_memory_take(struct device *d, size_t bytes)
+{
+    size_t rounded = (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    void *memory;
+
+    (void)d;
+    if (bytes < HUGE_PAGE)
+        return posix_memalign(&memory, ARENA_ALIGN, bytes) ? NULL : memory;
+    if (rounded < bytes)
+        return NULL;
+    memory = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, rounded, MADV_HUGEPAGE); /* a wish: nothing is lost where it is not granted */
+    return memory;
+}
+
+static void reference_memory_give(struct device *d, void *memory, size_t bytes)
+{
+    (void)d;
+    if (bytes < HUGE_PAGE)
+        free(memory);
+    else if (memory)
+        munmap(memory, (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+}
+
+static void reference_sync(struct device *d)
+{
+    (void)d; /* a CPU has always finished already */
+}
+
+/* Starting an op is a call: nothing is gained by remembering. */
+static void reference_repeat(struct device *d, struct repeat_key key,
+                             void (*forward)(void *context), void *context)
+{
+    (void)d;
+    (void)key;
+    forward(context);
+}
+
+static void reference_repeat_forget(struct device *d, const void *owner)
+{
+    (void)d;
+    (void)owner;
 }
 
 static enum status reference_weight_pack(struct device *d, struct weight *w, struct why *why)
@@ -50,18 +102,21 @@ void ops_fill_reference(struct ops *ops)
         .name = "reference",
         .open = reference_open,
         .close = reference_close,
+        .memory_take = reference_memory_take,
+        .memory_give = reference_memory_give,
+        .sync = reference_sync,
+        .repeat = reference_repeat,
+        .repeat_forget = reference_repeat_forget,
         .weight_pack = reference_weight_pack,
         .weight_free = reference_weight_free,
         .upload = reference_upload,
         .download = reference_download,
         .linear = reference_linear,
-        .matmul = reference_matmul,
         .conv = reference_conv,
         .conv_depthwise = reference_conv_depthwise,
         .norm_group = reference_norm_group,
         .norm_layer = reference_norm_layer,
         .attention = reference_attention,
-        .softmax = reference_softmax,
         .activate = reference_activate,
         .geglu = reference_geglu,
         .add = reference_add,

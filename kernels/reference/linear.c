@@ -6,29 +6,22 @@
 
 /* Pairs like n[2] are where something begins and how long it is.
 
-   Inputs [k, k + depth) of outputs [n, n + cols); outputs that are not there weigh nothing. `row`
-   is the first row of the matrix, which holds outputs in rows if `transposed`, else in columns. */
-static void panel_load(struct panel *p, struct tensor w, int64_t row, bool transposed,
-                       const int64_t n[2], const int64_t k[2])
+   Inputs [k, k + depth) of outputs [n, n + cols); outputs that are not there weigh nothing. */
+static void panel_load(struct panel *p, struct tensor w, const int64_t n[2], const int64_t k[2])
 {
     double line[TILE_DEPTH];
 
-    for (int64_t j = 0; transposed && j < TILE_COLS; j++) {
+    for (int64_t j = 0; j < TILE_COLS; j++) {
         if (j < n[1])
-            reference_load(line, w, row + n[0] + j, k[0], k[1]);
+            reference_load(line, w, n[0] + j, k[0], k[1]);
         for (int64_t i = 0; i < k[1]; i++)
             p->at[i][j] = j < n[1] ? line[i] : 0;
     }
-    for (int64_t i = 0; !transposed && i < k[1]; i++) {
-        reference_load(p->at[i], w, row + k[0] + i, n[0], n[1]);
-        for (int64_t j = n[1]; j < TILE_COLS; j++)
-            p->at[i][j] = 0;
-    }
 }
 
-/* sum = rows [m, m + rows) of x times `cols` outputs of the matrix that begins at w_row of w. */
+/* sum = rows [m, m + rows) of x times `cols` outputs of w. */
 static void tile(double sum[TILE_ROWS][TILE_COLS], struct tensor x, const int64_t m[2],
-                 struct tensor w, int64_t w_row, bool transposed, const int64_t n[2])
+                 struct tensor w, const int64_t n[2])
 {
     struct panel panel;
     double line[TILE_DEPTH];
@@ -38,7 +31,7 @@ static void tile(double sum[TILE_ROWS][TILE_COLS], struct tensor x, const int64_
             sum[i][j] = 0;
     for (int64_t k = 0; k < x.dim[3]; k += TILE_DEPTH) {
         int64_t depth = reference_least(TILE_DEPTH, x.dim[3] - k);
-        panel_load(&panel, w, w_row, transposed, n, (const int64_t[2]){k, depth});
+        panel_load(&panel, w, n, (const int64_t[2]){k, depth});
         for (int64_t i = 0; i < m[1]; i++) {
             reference_load(line, x, m[0] + i, k, depth);
             reference_dot(sum[i], line, &panel, depth);
@@ -59,38 +52,9 @@ void reference_linear(struct device *d, struct tensor y, struct tensor x, const 
             int64_t tile_m[2] = {m, reference_least(TILE_ROWS, rows - m)};
             int64_t tile_n[2] = {n, reference_least(TILE_COLS, cols - n)};
 
-            tile(sum, x, tile_m, w->w, 0, true, tile_n);
+            tile(sum, x, tile_m, w->w, tile_n);
             for (int64_t i = 0; i < tile_m[1]; i++)
                 reference_finish(y, m + i, n, tile_n[1], w, e, sum[i]);
         }
     }
-}
-
-/* One tile of y: at matrix at[0], row at[1], column at[2]. */
-static void matmul_tile(struct tensor y, struct tensor x, struct tensor w, bool transposed,
-                        double scale, const int64_t at[3])
-{
-    double sum[TILE_ROWS][TILE_COLS];
-    int64_t m[2] = {at[0] * y.dim[2] + at[1], reference_least(TILE_ROWS, y.dim[2] - at[1])};
-    int64_t n[2] = {at[2], reference_least(TILE_COLS, y.dim[3] - at[2])};
-
-    tile(sum, x, m, w, at[0] * w.dim[2], transposed, n);
-    for (int64_t i = 0; i < m[1]; i++) {
-        for (int j = 0; j < TILE_COLS; j++)
-            sum[i][j] *= scale;
-        reference_store(y, m[0] + i, n[0], n[1], sum[i]);
-    }
-}
-
-void reference_matmul(struct device *d, struct tensor y, struct tensor x, struct tensor w,
-                      float scale, bool transposed)
-{
-    int64_t matrices = y.dim[0] * y.dim[1], rows = y.dim[2], cols = y.dim[3];
-
-    shape_matmul(y, x, w, transposed);
-#pragma omp parallel for collapse(3) num_threads(d->threads)
-    for (int64_t a = 0; a < matrices; a++)
-        for (int64_t m = 0; m < rows; m += TILE_ROWS)
-            for (int64_t n = 0; n < cols; n += TILE_COLS)
-                matmul_tile(y, x, w, transposed, (double)scale, (const int64_t[3]){a, m, n});
 }

@@ -76,38 +76,3 @@ void reference_norm_layer(struct device *d, struct tensor y, struct tensor x, st
         block_norm(y, x, gamma, beta, b, epsilon, ACT_NONE);
     }
 }
-
-static void softmax_row(struct tensor y, struct tensor x, int64_t row)
-{
-    double piece[PIECE], largest = -INFINITY, sum = 0;
-
-    for (int64_t at = 0; at < x.dim[3]; at += PIECE) {
-        int64_t count = reference_least(PIECE, x.dim[3] - at);
-        reference_load(piece, x, row, at, count);
-        for (int64_t i = 0; i < count; i++)
-            largest = fmax(largest, piece[i]);
-    }
-    for (int64_t at = 0; at < x.dim[3]; at += PIECE) {
-        int64_t count = reference_least(PIECE, x.dim[3] - at);
-        reference_load(piece, x, row, at, count);
-        for (int64_t i = 0; i < count; i++)
-            sum += exp(piece[i] - largest);
-    }
-    for (int64_t at = 0; at < x.dim[3]; at += PIECE) {
-        int64_t count = reference_least(PIECE, x.dim[3] - at);
-        reference_load(piece, x, row, at, count);
-        for (int64_t i = 0; i < count; i++)
-            piece[i] = exp(piece[i] - largest) / sum;
-        reference_store(y, row, at, count, piece);
-    }
-}
-
-void reference_softmax(struct device *d, struct tensor y, struct tensor x)
-{
-    int64_t rows = tensor_rows(x);
-
-    shape_pointwise(y, x);
-#pragma omp parallel for num_threads(d->threads)
-    for (int64_t row = 0; row < rows; row++)
-        softmax_row(y, x, row);
-}

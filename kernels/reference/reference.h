@@ -48,8 +48,6 @@ void reference_finish(struct tensor y, int64_t row, int64_t from, int64_t count,
 
 void reference_linear(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                       const struct epilogue *e);
-void reference_matmul(struct device *d, struct tensor y, struct tensor x, struct tensor w,
-                      float scale, bool transposed);
 void reference_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                     const struct epilogue *e);
 void reference_conv_depthwise(struct device *d, struct tensor y, struct tensor x,
@@ -60,7 +58,6 @@ void reference_norm_layer(struct device *d, struct tensor y, struct tensor x, st
                           struct tensor beta, float epsilon);
 void reference_attention(struct device *d, struct tensor y, struct tensor q, struct tensor k,
                          struct tensor v, int heads, float scale, bool causal);
-void reference_softmax(struct device *d, struct tensor y, struct tensor x);
 void reference_activate(struct device *d, struct tensor y, struct tensor x, enum act act);
 void reference_geglu(struct device *d, struct tensor y, struct tensor x);
 void reference_add(struct device *d, struct tensor y, struct tensor x, struct tensor z);
@@ -74,7 +71,7 @@ void reference_pool(struct device *d, struct tensor y, struct tensor x, enum poo
                     int stride, const int pad[4]);
 void reference_embed_tokens(struct device *d, struct tensor y, struct tensor ids,
                             struct tensor table, struct tensor position);
-void reference_embed_time(struct device *d, struct tensor y, const float *t, bool flip,
+void reference_embed_time(struct device *d, struct tensor y, struct tensor t, bool flip,
                           float freq_shift);
 
 #endif /* KERNELS_REFERENCE_REFERENCE_H */

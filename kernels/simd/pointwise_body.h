@@ -169,46 +169,6 @@ static void pointwise_mix(struct device *d, struct tensor y, const struct tensor
     }
 }
 
-static void softmax_row(float *y, const float *x, int64_t count)
-{
-    int64_t whole = count / VF_LANES * VF_LANES;
-    vf top = vf_set(x[0]), sum = vf_set(0);
-    float most, total;
-
-    for (int64_t i = 0; i < whole; i += VF_LANES)
-        top = vf_max(top, vf_load(x + i));
-    most = vf_top(top);
-    for (int64_t i = whole; i < count; i++)
-        most = x[i] > most ? x[i] : most;
-    for (int64_t i = 0; i < whole; i += VF_LANES) {
-        vf e = vf_exp(vf_load(x + i) - vf_set(most));
-        sum = sum + e;
-        vf_store(y + i, e);
-    }
-    total = vf_sum(sum);
-    if (whole < count) {
-        vf_store_part(y + whole, vf_exp(vf_load_part(x + whole, count - whole) - vf_set(most)),
-                      count - whole);
-        total += vf_sum(vf_load_part(y + whole, count - whole));
-    }
-    for (int64_t i = 0; i < count; i += VF_LANES)
-        vf_store_first(y + i, vf_load_first(y + i, count - i) / vf_set(total), count - i);
-}
-
-static void pointwise_softmax(struct device *d, struct tensor y, struct tensor x)
-{
-    int64_t rows = tensor_rows(y);
-
-    shape_pointwise(y, x);
-    if (!pointwise_takes(y, x)) {
-        simd_plain().softmax(d, y, x);
-        return;
-    }
-#pragma omp parallel for num_threads(d->threads) if (simd_worth(tensor_count(y)))
-    for (int64_t row = 0; row < rows; row++)
-        softmax_row(tensor_row(y, row), tensor_row(x, row), y.dim[3]);
-}
-
 /* VF_LANES numbers of any float type, and back; the last ones of a row one by one. */
 static vf convert_load(const char *x, enum dtype dtype)
 {
@@ -274,7 +234,6 @@ static void pointwise_fill(struct ops *ops)
     ops->add = pointwise_add;
     ops->affine = pointwise_affine;
     ops->mix = pointwise_mix;
-    ops->softmax = pointwise_softmax;
     ops->convert = pointwise_convert;
 }
 

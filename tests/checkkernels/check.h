@@ -10,7 +10,7 @@
  *     while (check_next_case(c, COUNT(shapes))) {
  *         struct twin *x = draw_input(c, (struct ask){.name = "x", .dim = {batch, 1, rows, cols}});
  *         struct twin *y = draw_output(c, (struct ask){.name = "y", .dim = {batch, 1, rows,
- * cols}}); while (check_next_run(c)) c->device->ops.softmax(c->device, y->t, x->t);
+ * cols}}); while (check_next_run(c)) c->device->ops.convert(c->device, y->t, x->t);
  *     }
  *
  * What a check may draw comes from draw.h; everything it draws lives until the next case.
@@ -178,17 +178,17 @@ void report_times(struct check *c);
 void report_verdicts(const struct check *c);
 
 void check_open(struct check *c);
+void check_memory(struct check *c);
+void check_repeat(struct check *c);
 void check_weight_pack(struct check *c);
 void check_upload(struct check *c);
 void check_download(struct check *c);
 void check_linear(struct check *c);
-void check_matmul(struct check *c);
 void check_conv(struct check *c);
 void check_conv_depthwise(struct check *c);
 void check_norm_group(struct check *c);
 void check_norm_layer(struct check *c);
 void check_attention(struct check *c);
-void check_softmax(struct check *c);
 void check_activate(struct check *c);
 void check_geglu(struct check *c);
 void check_add(struct check *c);

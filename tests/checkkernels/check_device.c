@@ -100,3 +100,70 @@ void check_download(struct check *c)
             c->device->ops.download(c->device, host->t.data, x->t);
     }
 }
+
+/* Numbers go into fresh memory of the device and come back. */
+void check_memory(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        struct ask ask = draw_dense(c, "host");
+        struct twin *host = draw_input(c, ask), *back;
+
+        ask.name = "back";
+        back = draw_output(c, ask);
+        while (check_next_run(c)) {
+            struct device *d = c->device;
+            struct tensor there = host->t;
+
+            there.data = d->ops.memory_take(d, tensor_bytes(there));
+            if (!there.data || (uintptr_t)there.data % ARENA_ALIGN) {
+                report_failure(c, "memory_take gives no memory, or it is not aligned");
+                continue;
+            }
+            d->ops.upload(d, there, host->t.data);
+            d->ops.sync(d);
+            d->ops.download(d, back->t.data, there);
+            d->ops.memory_give(d, there.data, tensor_bytes(there));
+        }
+    }
+}
+
+/* What a repeated pass works on. */
+struct pass {
+    struct device *d;
+    struct tensor y, x;
+};
+
+static void twice(void *context)
+{
+    const struct pass *p = context;
+
+    p->d->ops.affine(p->d, p->y, p->x, 2, 1);
+    p->d->ops.activate(p->d, p->y, p->y, ACT_SILU);
+}
+
+/* Three times the same pass: what a device remembers must read the numbers that are there now. The
+   last one comes after it was told to forget. */
+void check_repeat(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        struct ask ask = {.name = "x",
+                          .dim = {draw_size(c, 1, 4), 1, draw_size(c, 1, 33), draw_size(c, 1, 65)}};
+        struct twin *x = draw_input(c, ask), *y;
+
+        ask.name = "y";
+        y = draw_output(c, ask);
+        while (check_next_run(c)) {
+            struct device *d = c->device;
+            struct pass p = {d, y->t, x->t};
+            struct repeat_key key = {c, (int)x->t.dim[0], 0, 0};
+
+            for (int i = 0; i < 3; i++) {
+                if (i == 2)
+                    d->ops.repeat_forget(d, c);
+                d->ops.affine(d, y->t, x->t, 0, 7); /* what was there before is gone */
+                d->ops.repeat(d, key, twice, &p);
+            }
+            d->ops.repeat_forget(d, c);
+        }
+    }
+}

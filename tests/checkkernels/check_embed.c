@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/checkkernels/draw.h"
 
+#include <string.h>
+
 void check_embed_tokens(struct check *c)
 {
     while (check_next_case(c, 1)) {
@@ -23,19 +25,29 @@ void check_embed_tokens(struct check *c)
     }
 }
 
+/* Whole steps of training, and what samplers put between them. */
+static struct twin *draw_times(struct check *c, int64_t batch)
+{
+    struct twin *t = draw_input(c, (struct ask){.name = "t", .dim = {batch, 1, 1, 1}});
+
+    for (int64_t b = 0; b < batch; b++)
+        *(float *)tensor_row(t->t, b) =
+            draw_chance(c, 50) ? (float)draw_below(c, 1000) : (float)draw_below(c, 1000000) * 1e-3f;
+    memcpy(t->pristine, t->bytes, t->size);
+    return t;
+}
+
 void check_embed_time(struct check *c)
 {
     while (check_next_case(c, 0)) {
         int64_t b = draw_size(c, 1, 8), half = draw_size(c, 2, 200);
         bool flip = draw_chance(c, 50);
-        float freq_shift = draw_chance(c, 50) ? 0 : 1, t[8];
+        float freq_shift = draw_chance(c, 50) ? 0 : 1;
+        struct twin *t = draw_times(c, b);
         struct twin *y = draw_output(c, (struct ask){.name = "y", .dim = {b, 1, 1, 2 * half}});
 
-        for (int i = 0; i < 8; i++) /* whole steps of training, and what samplers put between */
-            t[i] = draw_chance(c, 50) ? (float)draw_below(c, 1000)
-                                      : (float)draw_below(c, 1000000) * 1e-3f;
         check_note(c, "flip %d, shift %g", flip, (double)freq_shift);
         while (check_next_run(c))
-            c->device->ops.embed_time(c->device, y->t, t + c->image, flip, freq_shift);
+            c->device->ops.embed_time(c->device, y->t, t->t, flip, freq_shift);
     }
 }

@@ -63,27 +63,3 @@ void check_linear(struct check *c)
         }
     }
 }
-
-void check_matmul(struct check *c)
-{
-    while (check_next_case(c, 0)) {
-        int64_t a = draw_size(c, 1, 4), b = draw_size(c, 1, 4), m = draw_size(c, 1, 97);
-        int64_t n = draw_size(c, 1, 97), k = draw_size(c, 1, 97);
-        bool transposed = draw_chance(c, 50);
-        float scale = draw_chance(c, 50) ? 1 : 1 / sqrtf((float)k);
-        struct twin *x = draw_input(
-            c, (struct ask){.name = "x", .dim = {a, b, m, k}, .summed = true, .strided = true});
-        struct twin *w =
-            draw_input(c, (struct ask){.name = "w",
-                                       .dim = {a, b, transposed ? n : k, transposed ? k : n},
-                                       .strided = true,
-                                       .plain = true});
-        struct twin *y =
-            draw_output(c, (struct ask){.name = "y", .dim = {a, b, m, n}, .strided = true});
-
-        check_note(c, "scale %g%s", (double)scale, transposed ? ", transposed" : "");
-        check_flops(c, 2.0 * (double)(a * b * m * n * k));
-        while (check_next_run(c))
-            c->device->ops.matmul(c->device, y->t, x->t, w->t, scale, transposed);
-    }
-}

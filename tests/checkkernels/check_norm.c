@@ -14,7 +14,6 @@ static const int64_t layers[][3] = {{2, 4096, 320}, {2, 1024, 640}, {2, 256, 128
                                     {2, 77, 768},   {2, 64, 128},   {2, 16, 192},   {2, 24, 256}};
 
 /* batch, rows, columns */
-static const int64_t softmaxes[][3] = {{2, 4096, 77}, {2, 1024, 1024}, {2, 77, 77}, {1, 1, 1000}};
 
 /* Sums over a whole group, so it is judged as a reduction. */
 void check_norm_group(struct check *c)
@@ -68,24 +67,5 @@ void check_norm_layer(struct check *c)
         check_flops(c, 8.0 * (double)tensor_count(x->t));
         while (check_next_run(c))
             c->device->ops.norm_layer(c->device, y->t, x->t, gamma->t, beta->t, 1e-5f);
-    }
-}
-
-void check_softmax(struct check *c)
-{
-    while (check_next_case(c, COUNT(softmaxes))) {
-        int64_t b = draw_size(c, 1, 4), rows = draw_size(c, 1, 65), cols = draw_size(c, 1, 800);
-        struct twin *x, *y;
-
-        if (c->listed >= 0) {
-            b = softmaxes[c->listed][0];
-            rows = softmaxes[c->listed][1];
-            cols = softmaxes[c->listed][2];
-        }
-        x = draw_input(c, (struct ask){.name = "x", .dim = {b, 1, rows, cols}});
-        y = draw_output_or_over(c, "y", x);
-        check_flops(c, 4.0 * (double)tensor_count(x->t));
-        while (check_next_run(c))
-            c->device->ops.softmax(c->device, y->t, x->t);
     }
 }
