@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * slots.h - every function of this room that stands in the table of ops, as ops.h describes the
+ * slot.
+ *
+ * `_naive` is rung 0: one thread per output, any mixture of types, kept for ever as the judge of
+ * the others at full size. What a higher rung cannot take (a type, an alignment, a size) it hands
+ * to the rung below.
+ */
+#ifndef KERNELS_CUDA_SLOTS_H
+#define KERNELS_CUDA_SLOTS_H
+
+#include "kernels/cuda/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* backend.c, memory.c, weight.cu, graphs.c */
+enum status backend_open(struct device *d, struct why *why);
+void backend_close(struct device *d);
+void backend_sync(struct device *d);
+void *memory_take_cuda(struct device *d, size_t bytes);
+void memory_give_cuda(struct device *d, void *memory, size_t bytes);
+void memory_upload(struct device *d, struct tensor y, const void *host);
+void memory_download(struct device *d, void *host, struct tensor x);
+enum status weight_pack_cuda(struct device *d, struct weight *w, struct why *why);
+void weight_free_cuda(struct device *d, struct weight *w);
+void graphs_repeat(struct device *d, struct repeat_key key, void (*forward)(void *context),
+                   void *context);
+void graphs_forget(struct device *d, const void *owner);
+
+/* linear.cu, conv.cu */
+void linear_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                  const struct epilogue *e);
+void linear_tiled(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                  const struct epilogue *e);
+void conv_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                const struct epilogue *e);
+void conv_tiled(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                const struct epilogue *e);
+void depthwise_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                     const struct epilogue *e);
+void depthwise_packed(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                      const struct epilogue *e);
+
+/* norm.cu */
+void norm_group_naive(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
+                      struct tensor beta, int groups, float epsilon, enum act act);
+void norm_group_packed(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
+                       struct tensor beta, int groups, float epsilon, enum act act);
+void norm_group_cluster(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
+                        struct tensor beta, int groups, float epsilon, enum act act);
+void norm_layer_naive(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
+                      struct tensor beta, float epsilon);
+void norm_layer_packed(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
+                       struct tensor beta, float epsilon);
+
+/* attention.cu */
+void attention_naive(struct device *d, struct tensor y, struct tensor q, struct tensor k,
+                     struct tensor v, int heads, float scale, bool causal);
+void attention_tiled(struct device *d, struct tensor y, struct tensor q, struct tensor k,
+                     struct tensor v, int heads, float scale, bool causal);
+
+/* pointwise.cu */
+void activate_naive(struct device *d, struct tensor y, struct tensor x, enum act act);
+void activate_packed(struct device *d, struct tensor y, struct tensor x, enum act act);
+void geglu_naive(struct device *d, struct tensor y, struct tensor x);
+void geglu_packed(struct device *d, struct tensor y, struct tensor x);
+void add_naive(struct device *d, struct tensor y, struct tensor x, struct tensor z);
+void add_packed(struct device *d, struct tensor y, struct tensor x, struct tensor z);
+void affine_naive(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
+void mix_naive(struct device *d, struct tensor y, const struct tensor x[4], const float (*coef)[4]);
+
+/* move.cu */
+void convert_naive(struct device *d, struct tensor y, struct tensor x);
+void convert_packed(struct device *d, struct tensor y, struct tensor x);
+void concat_naive(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
+void concat_packed(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
+void resize_nearest_naive(struct device *d, struct tensor y, struct tensor x);
+void resize_nearest_packed(struct device *d, struct tensor y, struct tensor x);
+void pool_naive(struct device *d, struct tensor y, struct tensor x, enum pool kind, int kernel,
+                int stride, const int pad[4]);
+void embed_tokens_naive(struct device *d, struct tensor y, struct tensor ids, struct tensor table,
+                        struct tensor position);
+void embed_time_naive(struct device *d, struct tensor y, struct tensor t, bool flip,
+                      float freq_shift);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KERNELS_CUDA_SLOTS_H */
