@@ -182,6 +182,7 @@ static void *turn_main(void *argument)
     struct engine *e = argument;
     struct job *job;
 
+    device_enter(e->device);
     while (!atomic_load(&e->broken) && !atomic_load(&e->giving_up)) {
         engine_turn(e);
         if (atomic_load(&e->stopping) && !e->batch.taken && !ring_count(e->inbox))

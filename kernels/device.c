@@ -146,7 +146,10 @@ enum status device_measure_end(struct device *d, struct why *why)
     memset(&d->parked, 0, sizeof(d->parked));
     arena_init(&d->arena, d->arena.name);
     if (!h->block || peak > h->block_bytes) {
-        enum status st = block_take(h, peak ? peak : ARENA_ALIGN, why);
+        enum status st;
+
+        d->ops.repeat_forget(d, NULL); /* the addresses change */
+        st = block_take(h, peak ? peak : ARENA_ALIGN, why);
         if (st)
             return st;
     }
@@ -154,6 +157,11 @@ enum status device_measure_end(struct device *d, struct why *why)
     d->arena.size = h->block_bytes;
     d->arena.peak = peak;
     return ST_OK;
+}
+
+void device_enter(struct device *d)
+{
+    d->ops.enter(d);
 }
 
 enum status device_sync(struct device *d)

@@ -68,6 +68,9 @@ void device_close(struct device **d);
 void device_measure_begin(struct device *d);
 MUST_USE enum status device_measure_end(struct device *d, struct why *why);
 
+/* The calling thread takes the device over from the one that used it before. */
+void device_enter(struct device *d);
+
 /* Wait for everything asked so far. ST_DEVICE once the device is broken, for ever after. */
 MUST_USE enum status device_sync(struct device *d);
 

@@ -83,6 +83,9 @@ struct ops {
     enum status (*open)(struct device *d, struct why *why);
     void (*close)(struct device *d);
 
+    /* From here on the calling thread is the one that uses this device. */
+    void (*enter)(struct device *d);
+
     /* Memory of the device, aligned to ARENA_ALIGN, its numbers undefined; NULL when there is not
        as much. Given back with the size it was taken with. */
     void *(*memory_take)(struct device *d, size_t bytes);
@@ -99,7 +102,8 @@ struct ops {
     void (*repeat)(struct device *d, struct repeat_key key, void (*forward)(void *context),
                    void *context);
 
-    /* Forget what was remembered for this owner: its weights or addresses are no longer good. */
+    /* Forget what was remembered for this owner, whose weights or addresses are no longer good; for
+       everybody when it is NULL. */
     void (*repeat_forget)(struct device *d, const void *owner);
 
     /* Bring a weight into the device's own form. ST_FULL when memory runs out. */

@@ -20,6 +20,12 @@ static void reference_close(struct device *d)
     assert(!d->backend && "somebody else opened this device");
 }
 
+/* Any thread can use a CPU. */
+static void reference_enter(struct device *d)
+{
+    (void)d;
+}
+
 /* Fresh pages cost nothing until they are touched, so a block measured for the biggest run only
    takes the memory that real runs use. */
 static void *reference_memory_take(struct device *d, size_t bytes)
@@ -102,6 +108,7 @@ void ops_fill_reference(struct ops *ops)
         .name = "reference",
         .open = reference_open,
         .close = reference_close,
+        .enter = reference_enter,
         .memory_take = reference_memory_take,
         .memory_give = reference_memory_give,
         .sync = reference_sync,

@@ -119,6 +119,7 @@ void check_memory(struct check *c)
                 report_failure(c, "memory_take gives no memory, or it is not aligned");
                 continue;
             }
+            d->ops.enter(d);
             d->ops.upload(d, there, host->t.data);
             d->ops.sync(d);
             d->ops.download(d, back->t.data, there);

@@ -7,6 +7,7 @@
 const struct slot slots[] = {
     {SLOT(open), check_open, true, false},
     {SLOT(close), check_open, true, false},
+    {SLOT(enter), check_memory, false, false},
     {SLOT(memory_take), check_memory, false, false},
     {SLOT(memory_give), check_memory, false, false},
     {SLOT(sync), check_memory, false, false},
