@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/ring.h"
-#include "engine/batch.h"
 #include "engine/finish.h"
+#include "engine/lane.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -20,23 +20,29 @@
 
 static_assert(BATCH_MODELS_MAX == ENGINE_MODELS_MAX, "every loaded model has a latent per seat");
 
+/* One device, and the thread that takes turns on it. */
+struct worker {
+    struct engine *engine;
+    struct lane lane; /* the thread's */
+    pthread_t thread;
+};
+
 struct engine {
     struct engine_options options;
     struct clock clock;
-    struct device *device;
-    struct model *models[ENGINE_MODELS_MAX];
-    struct batch batch;     /* the engine thread's */
-    struct ring *inbox;     /* from whoever submits to the engine thread */
-    struct ring *outbox;    /* from the engine thread to the finish threads */
+    struct worker worker[DEVICES_MAX];
+    int lanes;              /* open */
+    int turning;            /* their threads that were started */
+    struct ring *inbox;     /* from whoever submits to the engine threads */
+    struct ring *outbox;    /* from the engine threads to the finish threads */
     pthread_mutex_t submit; /* so that `count` jobs enter together or not at all */
-    pthread_t turner, finisher[FINISH_THREADS_MAX];
+    pthread_t finisher[FINISH_THREADS_MAX];
     int finishers;         /* started */
-    bool turning;          /* the engine thread was started */
     bool shut;             /* under `submit`: nothing new is taken */
-    atomic_bool stopping;  /* the engine thread ends when nobody sits or waits */
-    atomic_bool giving_up; /* it ends now, and who sits stands up */
-    atomic_bool ended;     /* it has */
-    atomic_bool broken;    /* the device is */
+    atomic_bool stopping;  /* the engine threads end when nobody sits or waits */
+    atomic_bool giving_up; /* they end now, and who sits stands up */
+    atomic_int ended;      /* of them have */
+    atomic_bool broken;    /* a device is: all of them stop, and the program starts afresh */
     atomic_int owned;      /* taken and not handed back: at most what the outbox holds */
     atomic_int seated, finishing;
     atomic_ullong done, failed, cancelled, steps;
@@ -44,7 +50,7 @@ struct engine {
 
 static int owned_max(const struct engine *e)
 {
-    return e->options.queue_max + e->options.seats_max;
+    return e->options.queue_max + e->options.seats_max * e->options.devices.count;
 }
 
 static void count_end(struct engine *e, const struct job *job)
@@ -73,46 +79,47 @@ static void fail(struct engine *e, struct job *job, enum status st, const char *
     hand_back(e, job);
 }
 
-/* --- the engine thread ------------------------------------------------------------------- */
+/* --- the engine threads, one for each device --------------------------------------------- */
 
-static void seat_one(struct engine *e, struct job *job)
+static void seat_one(struct engine *e, struct batch *batch, struct job *job)
 {
     if (atomic_load(&job->cancelled)) {
         fail(e, job, ST_CANCELLED, "nobody waits for this picture");
         return;
     }
     job->times.queued_us = clock_now_us(&e->clock);
-    job->status = batch_seat(&e->batch, job, &job->why);
+    job->status = batch_seat(batch, job, &job->why);
     if (job->status) {
         hand_back(e, job);
         return;
     }
     job->times.seated_us = clock_now_us(&e->clock);
     atomic_store(&job->state, JOB_SEATED);
-    atomic_store(&e->seated, e->batch.taken);
+    atomic_fetch_add(&e->seated, 1);
 }
 
-/* Waits only when nobody sits: a turn with work to do never sleeps. */
-static void seat_waiting(struct engine *e)
+/* Waits only when nobody sits: a turn with work to do never sleeps. Once a device is broken nobody
+   sits down any more, anywhere. */
+static void seat_waiting(struct engine *e, struct batch *batch)
 {
-    while (e->batch.taken < e->batch.seat_count) {
-        struct job *job = ring_take(e->inbox, e->batch.taken ? 0 : IDLE_WAIT_US);
+    while (batch->taken < batch->seat_count && !atomic_load(&e->broken)) {
+        struct job *job = ring_take(e->inbox, batch->taken ? 0 : IDLE_WAIT_US);
 
         if (!job)
             return;
         if (atomic_load(&e->giving_up))
             fail(e, job, ST_CANCELLED, "the server is shutting down");
         else
-            seat_one(e, job);
+            seat_one(e, batch, job);
     }
 }
 
-static void release_done(struct engine *e)
+static void release_done(struct engine *e, struct batch *batch)
 {
     struct job *job;
 
-    while ((job = batch_release(&e->batch))) {
-        atomic_store(&e->seated, e->batch.taken);
+    while ((job = batch_release(batch))) {
+        atomic_fetch_sub(&e->seated, 1);
         job->times.decoded_us = clock_now_us(&e->clock);
         if (job->status == ST_DEVICE)
             atomic_store(&e->broken, true); /* a poisoned device is never reused */
@@ -129,21 +136,22 @@ static void release_done(struct engine *e)
     }
 }
 
-static void evict_all(struct engine *e, enum status st, const char *text)
+static void evict_all(struct engine *e, struct batch *batch, enum status st, const char *text)
 {
     struct job *job;
 
-    while ((job = batch_evict(&e->batch)))
+    while ((job = batch_evict(batch))) {
+        atomic_fetch_sub(&e->seated, 1);
         fail(e, job, st, text);
-    atomic_store(&e->seated, 0);
+    }
 }
 
-static void stamp_denoised(struct engine *e)
+static void stamp_denoised(struct engine *e, struct batch *batch)
 {
     int64_t now = clock_now_us(&e->clock);
 
-    for (int s = 0; s < e->batch.seat_count; s++) {
-        struct job *job = e->batch.seat[s].job;
+    for (int s = 0; s < batch->seat_count; s++) {
+        struct job *job = batch->seat[s].job;
 
         if (job)
             job->times.denoised_us = now;
@@ -152,22 +160,25 @@ static void stamp_denoised(struct engine *e)
 
 /* One turn: drop the cancelled, seat the waiting, advance everybody by one denoising step, release
    the finished. Every queue it touches is bounded, so a turn has a known longest length. */
-static void engine_turn(struct engine *e)
+static void engine_turn(struct engine *e, struct lane *lane)
 {
-    release_done(e); /* the cancelled: nobody is done before a step */
-    seat_waiting(e);
-    if (!e->batch.taken)
+    struct batch *batch = &lane->batch;
+
+    release_done(e, batch); /* the cancelled: nobody is done before a step */
+    seat_waiting(e, batch);
+    if (!batch->taken)
         return;
 
-    batch_step(&e->batch);
-    atomic_fetch_add(&e->steps, (unsigned long long)e->batch.taken);
-    if (device_sync(e->device)) {
+    batch_step(batch);
+    atomic_fetch_add(&e->steps, (unsigned long long)batch->taken);
+    if (device_sync(lane->device)) {
         atomic_store(&e->broken, true);
-        evict_all(e, ST_DEVICE, "the device failed; ask again when the server has restarted");
+        evict_all(e, batch, ST_DEVICE,
+                  "the device failed; ask again when the server has restarted");
         return;
     }
-    stamp_denoised(e);
-    release_done(e);
+    stamp_denoised(e, batch);
+    release_done(e, batch);
 }
 
 static void refuse_new(struct engine *e)
@@ -177,24 +188,37 @@ static void refuse_new(struct engine *e)
     pthread_mutex_unlock(&e->submit);
 }
 
-static void *turn_main(void *argument)
+/* The last thread to end answers whoever still waits. */
+static void end_all(struct engine *e)
 {
-    struct engine *e = argument;
     struct job *job;
 
-    device_enter(e->device);
-    while (!atomic_load(&e->broken) && !atomic_load(&e->giving_up)) {
-        engine_turn(e);
-        if (atomic_load(&e->stopping) && !e->batch.taken && !ring_count(e->inbox))
-            break;
-    }
-    refuse_new(e);
-    evict_all(e, ST_CANCELLED, "the server is shutting down");
     while ((job = ring_take(e->inbox, 0)))
         fail(e, job, atomic_load(&e->broken) ? ST_DEVICE : ST_CANCELLED,
              "the server is shutting down");
     ring_shut(e->outbox);
-    atomic_store(&e->ended, true);
+}
+
+/* Pictures on a sound device are finished, also when another device broke. */
+static bool is_over(struct engine *e, const struct batch *batch)
+{
+    if (batch->taken)
+        return false;
+    return atomic_load(&e->broken) || (atomic_load(&e->stopping) && !ring_count(e->inbox));
+}
+
+static void *turn_main(void *argument)
+{
+    struct worker *w = argument;
+    struct engine *e = w->engine;
+
+    lane_enter(&w->lane);
+    while (!atomic_load(&e->giving_up) && !is_over(e, &w->lane.batch))
+        engine_turn(e, &w->lane);
+    refuse_new(e);
+    evict_all(e, &w->lane.batch, ST_CANCELLED, "the server is shutting down");
+    if (atomic_fetch_add(&e->ended, 1) + 1 == e->lanes)
+        end_all(e);
     return NULL;
 }
 
@@ -216,91 +240,35 @@ static void *finish_main(void *argument)
 
 /* --- opening and closing ----------------------------------------------------------------- */
 
-static enum status load_models(struct engine *e, struct why *why)
-{
-    for (int m = 0; m < e->options.model_count; m++) {
-        enum status st = model_open(&e->models[m], e->device, e->options.model_folder[m], why);
-
-        if (st)
-            return st;
-        for (int other = 0; other < m; other++) {
-            if (!strcmp(engine_model_info(e, m)->name, engine_model_info(e, other)->name))
-                return why_fail(why, ST_INVALID, "two model folders are called \"%s\"; rename one",
-                                engine_model_info(e, m)->name);
-        }
-    }
-    return ST_OK;
-}
-
-/* Walk through the biggest turn there can be on an arena that only counts, then take that much. */
-static enum status size_memory(struct engine *e, struct why *why)
-{
-    int size_max = e->options.size_max;
-    enum status st = ST_OK;
-
-    device_measure_begin(e->device);
-    batch_init(&e->batch, e->models, e->options.model_count, e->options.seats_max, size_max);
-    for (int m = 0; m < e->options.model_count && !st; m++) {
-        int size = engine_model_info(e, m)->size_max;
-
-        if (size_max > 0 && size_max < size)
-            size = size_max;
-        st = model_rehearse(e->models[m], e->options.seats_max, size, size, why);
-    }
-    if (st) {
-        enum status end = device_measure_end(e->device, NULL);
-
-        (void)end;
-        return st;
-    }
-    st = device_measure_end(e->device, why);
-    if (st)
-        return st;
-    batch_init(&e->batch, e->models, e->options.model_count, e->options.seats_max, size_max);
-    return ST_OK;
-}
-
-/* The first step of a size makes the device's plans and touches its memory; nobody should wait for
-   that. One row and no decode: what these would add is under a second once, and a big model would
-   be ready seconds later for it. */
-static enum status warm_up(struct engine *e, int m, struct why *why)
-{
-    const struct model_info *info = engine_model_info(e, m);
-    struct latent *latent = &e->batch.seat[0].latent[m];
-    int size = info->size_default;
-    enum status st;
-
-    if (e->options.size_max > 0 && e->options.size_max < size)
-        return ST_OK;
-    struct picture picture = {.prompt = "",
-                              .negative = "",
-                              .width = size,
-                              .height = size,
-                              .steps = info->steps_default,
-                              .guidance = 1,
-                              .sampler = info->sampler_default};
-
-    st = model_latent_start(e->models[m], latent, &picture, NULL, NULL, why);
-    if (st)
-        return st;
-    model_step(e->models[m], &latent, 1);
-    st = device_sync(e->device);
-    if (st)
-        return why_fail(why, st, "the device failed at the first step of %s", info->name);
-    return ST_OK;
-}
-
 static enum status start_threads(struct engine *e, struct why *why)
 {
-    if (pthread_create(&e->turner, NULL, turn_main, e))
-        return why_fail(why, ST_FULL, "no thread for the engine: the system's limit is reached");
-    e->turning = true;
+    while (e->turning < e->lanes) {
+        if (pthread_create(&e->worker[e->turning].thread, NULL, turn_main, &e->worker[e->turning]))
+            return why_fail(why, ST_FULL,
+                            "no thread for the engine: the system's limit is reached");
+        e->turning++;
+    }
     while (e->finishers < e->options.finish_threads) {
         if (pthread_create(&e->finisher[e->finishers], NULL, finish_main, e))
             return why_fail(why, ST_FULL, "no thread to finish pictures: the system's limit");
         e->finishers++;
     }
     return ST_OK;
+}
+
+static enum status open_lane(struct engine *e, int i, struct why *why)
+{
+    const struct engine_options *o = &e->options;
+    struct lane_options options = {.device = o->devices.device[i],
+                                   .model_folder = o->model_folder,
+                                   .model_count = o->model_count,
+                                   .seats_max = o->seats_max,
+                                   .size_max = o->size_max};
+    enum status st = lane_open(&e->worker[i].lane, &options, why);
+
+    e->worker[i].engine = e;
+    e->lanes += !st;
+    return st;
 }
 
 static enum status open_parts(struct engine *e, struct why *why)
@@ -313,20 +281,15 @@ static enum status open_parts(struct engine *e, struct why *why)
     st = ring_open(&e->outbox, (size_t)owned_max(e));
     if (st)
         return why_fail(why, st, "no memory for the queue");
-    st = device_open(&e->device, e->options.device, why);
-    if (st)
-        return st;
-    st = load_models(e, why);
-    if (st)
-        return st;
-    st = size_memory(e, why);
-    for (int m = 0; m < e->options.model_count && !st; m++)
-        st = warm_up(e, m, why);
+    for (int i = 0; i < e->options.devices.count && !st; i++)
+        st = open_lane(e, i, why);
     return st ? st : start_threads(e, why);
 }
 
 static enum status check_options(struct engine_options *o, struct why *why)
 {
+    if (!o->devices.count)
+        o->devices = (struct devices){.count = 1};
     if (!o->seats_max)
         o->seats_max = SEATS_DEFAULT;
     if (!o->queue_max)
@@ -369,13 +332,13 @@ enum status engine_open(struct engine **out, const struct engine_options *option
     return ST_OK;
 }
 
-/* Wait until the engine thread has ended by itself, at most drain_ms. */
+/* Wait until the engine threads have ended by themselves, at most drain_ms. */
 static void drain(struct engine *e, int drain_ms)
 {
     int64_t deadline = clock_now_us(&e->clock) + (int64_t)drain_ms * 1000;
     const struct timespec nap = {.tv_nsec = 5000000};
 
-    while (clock_now_us(&e->clock) < deadline && !atomic_load(&e->ended))
+    while (clock_now_us(&e->clock) < deadline && atomic_load(&e->ended) < e->turning)
         nanosleep(&nap, NULL);
     atomic_store(&e->giving_up, true);
 }
@@ -388,17 +351,16 @@ void engine_close(struct engine **engine, int drain_ms)
         return;
     refuse_new(e);
     atomic_store(&e->stopping, true);
-    if (e->turning) {
+    if (e->turning)
         drain(e, drain_ms);
-        pthread_join(e->turner, NULL);
-    } else if (e->outbox) {
+    for (int i = 0; i < e->turning; i++)
+        pthread_join(e->worker[i].thread, NULL);
+    if (!e->turning && e->outbox)
         ring_shut(e->outbox);
-    }
     for (int f = 0; f < e->finishers; f++)
         pthread_join(e->finisher[f], NULL);
-    for (int m = 0; m < ENGINE_MODELS_MAX; m++)
-        model_close(&e->models[m]);
-    device_close(&e->device);
+    for (int i = 0; i < e->lanes; i++)
+        lane_close(&e->worker[i].lane);
     ring_close(&e->inbox);
     ring_close(&e->outbox);
     pthread_mutex_destroy(&e->submit);
@@ -416,7 +378,7 @@ int engine_model_count(const struct engine *e)
 const struct model_info *engine_model_info(const struct engine *e, int model)
 {
     assert(model >= 0 && model < e->options.model_count);
-    return model_info(e->models[model]);
+    return model_info(e->worker[0].lane.models[model]);
 }
 
 int engine_find_model(const struct engine *e, const char *name)
@@ -435,7 +397,7 @@ enum status engine_check(const struct engine *e, int model, const struct picture
 
     if (limit > 0 && (picture->width > limit || picture->height > limit))
         return why_fail(why, ST_INVALID, "size must be at most %dx%d on this server", limit, limit);
-    return model_check(e->models[model], picture, why);
+    return model_check(e->worker[0].lane.models[model], picture, why);
 }
 
 /* Room for all is looked for first; only holders of this lock put or shut, so it stays true. What
@@ -485,8 +447,9 @@ void engine_get_stats(const struct engine *e, struct engine_stats *out)
 void engine_describe(const struct engine *e, char *text, size_t bytes)
 {
     char device[128];
+    const char *more = e->lanes > 1 ? " and others" : "";
 
-    device_describe(e->device, device, sizeof(device));
-    snprintf(text, bytes, "%s; %d seats, %d may wait", device, e->options.seats_max,
-             e->options.queue_max);
+    device_describe(e->worker[0].lane.device, device, sizeof(device));
+    snprintf(text, bytes, "%s%s; %d seats, %d may wait", device, more,
+             e->options.seats_max * e->lanes, e->options.queue_max);
 }

@@ -2,25 +2,27 @@
 /*
  * engine.h - the order of things: who waits, who sits, who is finished. No HTTP.
  *
- * One thread owns the device and takes turns: drop the cancelled, seat the waiting, one denoising
- * step for everybody, decode and release the finished. Jobs may join and leave between any two
- * steps. Finish threads judge, mark and encode. Every queue is bounded.
+ * One thread for each device owns it and takes turns: drop the cancelled, seat the waiting, one
+ * denoising step for everybody, decode and release the finished. Jobs may join and leave between
+ * any two steps; all devices take from one queue. Finish threads judge, mark and encode. Every
+ * queue is bounded.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
 #include "base/clock.h"
 #include "engine/job.h"
+#include "kernels/devices.h"
 
 #define ENGINE_MODELS_MAX 8
 
 struct engine;
 
 struct engine_options {
-    struct device_options device;
+    struct devices devices; /* each gets a thread and a copy of every model; count 0: the CPU */
     const char *model_folder[ENGINE_MODELS_MAX];
     int model_count;    /* the first is the default */
-    int seats_max;      /* pictures that are denoised together; 0: 4 */
+    int seats_max;      /* pictures that are denoised together on a device; 0: 4 */
     int queue_max;      /* pictures that may wait; 0: 64 */
     int finish_threads; /* 0: 2 */
     int size_max;       /* pixels, on top of each model's own limit; 0: the model's own */
@@ -52,7 +54,7 @@ MUST_USE enum status engine_check(const struct engine *e, int model, const struc
    jobs go together or not at all. From any thread, never waits. */
 MUST_USE enum status engine_submit(struct engine *e, struct job *const *jobs, int count);
 
-/* False once the device broke: drain, exit, let the supervisor restart. */
+/* False once a device broke: drain, exit, let the supervisor restart. */
 bool engine_is_healthy(const struct engine *e);
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
 void engine_describe(const struct engine *e, char *text, size_t bytes);

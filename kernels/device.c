@@ -50,13 +50,18 @@ static enum status block_take(struct held *h, size_t bytes, struct why *why)
 
 static enum status fill_cuda(struct held *h, struct device_options options, struct why *why)
 {
-    static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_BF16, DTYPE_F16};
     enum status st = cuda_probe(options.index, &h->caps, why);
+    struct device *d = &h->device;
 
     if (st)
         return st;
+    if (options.precision == PRECISION_MIXED)
+        return why_fail(why, ST_UNSUPPORTED, "a GPU computes in bf16, f16 or f32, not in mixed");
     h->caps &= ~options.caps_off;
-    h->device.dtype = types[options.precision];
+    d->precision = options.precision ? options.precision : PRECISION_BF16;
+    d->dtype = d->precision == PRECISION_F32   ? DTYPE_F32
+               : d->precision == PRECISION_F16 ? DTYPE_F16
+                                               : DTYPE_BF16;
     ops_fill_cuda(&h->device.ops, h->caps);
     return ST_OK;
 }
@@ -65,11 +70,12 @@ static enum status fill(struct held *h, struct device_options options, struct wh
 {
     struct device *d = &h->device;
 
-    d->dtype = DTYPE_F32;
     if (options.accelerator == ACCELERATOR_CUDA)
         return fill_cuda(h, options, why);
     if (options.precision > PRECISION_MIXED)
         return why_fail(why, ST_UNSUPPORTED, "a CPU computes in f32 or mixed, not in bf16 or f16");
+    d->dtype = DTYPE_F32;
+    d->precision = options.precision ? options.precision : PRECISION_F32;
     ops_fill_reference(&d->ops);
     if (options.reference)
         return ST_OK;
@@ -89,7 +95,6 @@ enum status device_open(struct device **out, struct device_options options, stru
     if (!h)
         return why_fail(why, ST_FULL, "no memory for a device");
     d = &h->device;
-    d->precision = options.precision;
     d->accelerator = options.accelerator;
     d->index = options.index;
     d->threads = options.threads > 0 ? options.threads : cores_usable();
@@ -157,6 +162,19 @@ enum status device_measure_end(struct device *d, struct why *why)
     d->arena.size = h->block_bytes;
     d->arena.peak = peak;
     return ST_OK;
+}
+
+/* The steps keep what is computed for nobody below a third of the work. */
+int device_rows(const struct device *d, int rows)
+{
+    static const int prepared[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+
+    if (d->accelerator == ACCELERATOR_CPU)
+        return rows;
+    for (size_t i = 0; i < sizeof(prepared) / sizeof(prepared[0]); i++)
+        if (prepared[i] >= rows)
+            return prepared[i];
+    return rows;
 }
 
 void device_enter(struct device *d)

@@ -20,6 +20,7 @@ extern "C" {
 #endif
 
 enum precision {
+    PRECISION_AUTO,  /* f32 on a CPU, bf16 on a GPU */
     PRECISION_F32,   /* every product in float32 */
     PRECISION_MIXED, /* bf16 operands in linears, attention and small convolutions, sums and all
                         else float32; the same as f32 where the CPU has no bf16 */
@@ -70,6 +71,10 @@ MUST_USE enum status device_measure_end(struct device *d, struct why *why);
 
 /* The calling thread takes the device over from the one that used it before. */
 void device_enter(struct device *d);
+
+/* How many rows to run a repeated forward pass with, to serve `rows`: a GPU is prepared for some
+   numbers of rows only, a CPU for any. */
+int device_rows(const struct device *d, int rows);
 
 /* Wait for everything asked so far. ST_DEVICE once the device is broken, for ever after. */
 MUST_USE enum status device_sync(struct device *d);

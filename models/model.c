@@ -23,7 +23,8 @@
 /* Host memory that the const functions write: as much as the largest rehearsal asked for. */
 struct scratch {
     int32_t *ids; /* [2][prompt_tokens] */
-    float *t;     /* per row of a step */
+    float *t;     /* per row of a step, prepared ones included */
+    size_t rows;
     int seats;
     float *noise; /* one picture's latents */
     float *rgb;   /* one picture's pixels */
@@ -227,11 +228,10 @@ static bool scratch_grow(const struct model *m, int seats, size_t pixels)
     const struct model_info *info = &m->info;
     size_t area = (size_t)info->latent_scale * (size_t)info->latent_scale;
     struct scratch *s = m->scratch;
-    size_t rows = 2 * (size_t)s->seats;
 
-    if (!grow(&s->t, &rows, 2 * (size_t)seats))
+    if (!grow(&s->t, &s->rows, (size_t)device_rows(m->device, 2 * seats)))
         return false;
-    s->seats = (int)(rows / 2);
+    s->seats = seats > s->seats ? seats : s->seats;
     return grow(&s->noise, &s->latent_count, pixels / area * (size_t)info->latent_channels) &&
            grow(&s->rgb, &s->rgb_count, 3 * pixels);
 }
@@ -372,13 +372,14 @@ static int rows_of(const struct latent *l)
     return l->guidance > 1 ? 2 : 1;
 }
 
-/* The rows of one latent: its x, scaled, beside each prompt that it needs. */
+/* Rows of one latent: its x, scaled, beside each prompt that it needs; a single row is the
+   prompt's. */
 static void gather(const struct model *m, const struct latent *l, struct tensor x,
                    struct tensor context, float *t)
 {
     struct device *d = m->device;
     const struct sampler_step *s = &l->plan.step[l->step];
-    int rows = rows_of(l);
+    int rows = (int)x.dim[0];
 
     for (int i = 0; i < rows; i++) {
         d->ops.affine(d, tensor_slice(x, i, 1), l->x, s->in_scale, 0);
@@ -427,6 +428,7 @@ static void forward(void *context)
     unet_forward(p->unet, p->y, p->x, p->t, p->context);
 }
 
+/* Memory for `rows`, and for those that the device is prepared for beside them. */
 static struct pass pass_carve(const struct model *m, struct tensor like, int rows)
 {
     struct device *d = m->device;
@@ -446,21 +448,26 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
     size_t mark = arena_mark(&d->arena);
     struct tensor like = latents[0]->x;
     struct pass p;
-    int rows = 0, row = 0;
+    int rows = 0, row = 0, prepared;
 
     assert(count >= 1 && count <= m->scratch->seats);
     for (int i = 0; i < count; i++) {
         assert(!model_latent_done(latents[i]) && tensor_same_shape(latents[i]->x, like));
         rows += rows_of(latents[i]);
     }
-    p = pass_carve(m, like, rows);
+    prepared = device_rows(d, rows);
+    p = pass_carve(m, like, prepared);
     for (int i = 0; i < count; row += rows_of(latents[i]), i++) {
         int own = rows_of(latents[i]);
         gather(m, latents[i], tensor_slice(p.x, row, own), tensor_slice(p.context, row, own),
                m->scratch->t + row);
     }
+    for (; row < prepared; row++) /* for nobody, but numbers all the same */
+        gather(m, latents[0], tensor_slice(p.x, row, 1), tensor_slice(p.context, row, 1),
+               m->scratch->t + row);
     d->ops.upload(d, p.t, m->scratch->t);
-    d->ops.repeat(d, (struct repeat_key){m, rows, (int)like.dim[1], (int)like.dim[2]}, forward, &p);
+    d->ops.repeat(d, (struct repeat_key){m, prepared, (int)like.dim[1], (int)like.dim[2]}, forward,
+                  &p);
     row = 0;
     for (int i = 0; i < count; row += rows_of(latents[i]), i++)
         advance(m, latents[i], tensor_slice(p.y, row, rows_of(latents[i])));

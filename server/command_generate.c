@@ -2,6 +2,7 @@
 #include "base/crypto.h"
 #include "codec/encode.h"
 #include "engine/generate.h"
+#include "kernels/devices.h"
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/show.h"
@@ -35,13 +36,14 @@ static const char help[] =
     "    --noise FILE          first noise from a safetensors file, tensor \"noise\"\n"
     "    --dump FILE           write every stage into one safetensors file\n"
     "    --threads N           threads that compute; without it one per core\n"
-    "    --precision f32|mixed mixed: bfloat16 where the CPU is faster with it\n"
+    "    --device NAME         auto, cpu, or cuda:0; auto takes a GPU when there is one\n"
+    "    --precision NAME      auto, f32, mixed (bf16 where a CPU is faster with it), bf16 or f16\n"
     "    --show                show it on a terminal that can (kitty, Ghostty, Konsole, iTerm2,\n"
     "                          WezTerm, mintty)\n";
 
 struct command {
     struct generate_options generate;
-    const char *output;
+    const char *output, *device;
     enum format format;
     int quality;
     bool seed_given, show, help;
@@ -64,6 +66,7 @@ enum flag {
     FLAG_NOISE,
     FLAG_DUMP,
     FLAG_THREADS,
+    FLAG_DEVICE,
     FLAG_PRECISION,
     FLAG_SHOW,
 };
@@ -83,6 +86,7 @@ static const struct option flags[] = {
     {"noise", required_argument, NULL, FLAG_NOISE},
     {"dump", required_argument, NULL, FLAG_DUMP},
     {"threads", required_argument, NULL, FLAG_THREADS},
+    {"device", required_argument, NULL, FLAG_DEVICE},
     {"precision", required_argument, NULL, FLAG_PRECISION},
     {"show", no_argument, NULL, FLAG_SHOW},
     {NULL, 0, NULL, 0},
@@ -130,10 +134,7 @@ static enum status read_seed(struct command *c, const char *text, struct why *wh
 
 static enum status read_precision(struct command *c, const char *text, struct why *why)
 {
-    c->generate.device.precision = strcmp(text, "mixed") ? PRECISION_F32 : PRECISION_MIXED;
-    if (strcmp(text, "f32") && strcmp(text, "mixed"))
-        return why_fail(why, ST_INVALID, "--precision must be f32 or mixed, not '%s'", text);
-    return ST_OK;
+    return devices_precision(&c->generate.device.precision, text, why);
 }
 
 static enum status read_flag(struct command *c, int flag, struct why *why)
@@ -173,6 +174,9 @@ static enum status read_flag(struct command *c, int flag, struct why *why)
         return ST_OK;
     case FLAG_THREADS:
         return read_int(&c->generate.device.threads, "threads", optarg, THREADS_MAX, why);
+    case FLAG_DEVICE:
+        c->device = optarg;
+        return ST_OK;
     case FLAG_PRECISION:
         return read_precision(c, optarg, why);
     case FLAG_SHOW:
@@ -199,8 +203,13 @@ static enum status read_format(struct command *c, struct why *why)
 static enum status fill_in(struct command *c, struct why *why)
 {
     enum status st;
+    struct devices devices;
     uint32_t seed;
 
+    st = devices_find(&devices, c->device, c->generate.device, why);
+    if (st)
+        return st;
+    c->generate.device = devices.device[0]; /* one picture needs one */
     if (!c->seed_given) {
         if (crypto_random(&seed, sizeof(seed)))
             return why_fail(why, ST_IO, "the system has no random numbers; say --seed");
@@ -224,7 +233,7 @@ static enum status read_command(struct command *c, int count, char **args, struc
 {
     int flag;
 
-    *c = (struct command){.quality = 90};
+    *c = (struct command){.quality = 90, .device = "auto"};
     c->generate.picture = (struct picture){.width = -1, .height = -1, .steps = -1, .guidance = -1};
     c->generate.sampler_default = true;
     while ((flag = getopt_long(count, args, "o:h", flags, NULL)) != -1) {

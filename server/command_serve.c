@@ -84,18 +84,19 @@ static void *load(void *memory)
     struct server *s = memory;
     const struct config *c = &s->config;
     struct engine_options options = {
-        .device = {.threads = c->threads, .precision = c->precision},
         .model_count = c->model_count,
         .seats_max = c->seats,
         .queue_max = c->queue,
         .size_max = c->size_max,
     };
+    struct device_options device = {.threads = c->threads, .precision = c->precision};
     int64_t begun_us = clock_now_us(&s->service.clock);
     char text[256];
 
     for (int i = 0; i < c->model_count; i++)
         options.model_folder[i] = c->model[i];
-    if (engine_open(&s->engine, &options, &s->why)) {
+    if (devices_find(&options.devices, c->device, device, &s->why) ||
+        engine_open(&s->engine, &options, &s->why)) {
         atomic_store(&s->loading, LOAD_FAILED);
         return NULL;
     }

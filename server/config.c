@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/config.h"
 
+#include "kernels/devices.h"
 #include "server/request.h"
 
 #include <assert.h>
@@ -40,8 +41,10 @@ static const struct setting settings[] = {
     {"model", KIND_MODELS, AT(model), 0, 0, "DIR", "a model folder; may be said several times"},
     {"threads", KIND_INT, AT(threads), 0, CONFIG_THREADS_MAX, "N",
      "threads that compute; 0: one per core"},
-    {"precision", KIND_PRECISION, AT(precision), 0, 0, "f32|mixed",
-     "mixed: bfloat16 where the CPU is faster with it"},
+    {"device", KIND_TEXT, AT(device), 0, 0, "auto|cpu|cuda|cuda:0,1",
+     "where to compute; auto: on every GPU, or else the CPU"},
+    {"precision", KIND_PRECISION, AT(precision), 0, 0, "auto|f32|mixed|bf16|f16",
+     "auto: f32 on a CPU, bf16 on a GPU; mixed: bf16 where a CPU is faster with it"},
     {"seats", KIND_INT, AT(seats), 1, CONFIG_SEATS_MAX, "N", "pictures made at the same time"},
     {"queue", KIND_INT, AT(queue), REQUEST_IMAGES_MAX, CONFIG_QUEUE_MAX, "N",
      "pictures that may wait"},
@@ -88,13 +91,10 @@ static enum status set_int(struct config *c, const struct setting *s, const char
 static enum status set_precision(struct config *c, const char *value, const char *origin,
                                  struct why *why)
 {
-    if (strcmp(value, "f32") == 0)
-        c->precision = PRECISION_F32;
-    else if (strcmp(value, "mixed") == 0)
-        c->precision = PRECISION_MIXED;
-    else
-        return why_fail(why, ST_INVALID, "%s: precision must be f32 or mixed, not '%s'", origin,
-                        value);
+    struct why reason = {""};
+
+    if (devices_precision(&c->precision, value, &reason))
+        return why_fail(why, ST_INVALID, "%s: %s", origin, reason.text);
     return ST_OK;
 }
 
@@ -303,6 +303,7 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         .state = "./state",
         .seats = 4,
         .queue = 64,
+        .device = "auto",
         .io_threads = 2,
         .connections = 1024,
         .drain_s = 30,
@@ -368,7 +369,7 @@ enum status config_print(const struct config *c, FILE *out)
         else if (s->kind == KIND_INT)
             json_out_int(&o, s->name, *(const int *)field);
         else if (s->kind == KIND_PRECISION)
-            json_out_string(&o, s->name, c->precision == PRECISION_MIXED ? "mixed" : "f32");
+            json_out_string(&o, s->name, devices_precision_name(c->precision));
         else
             json_out_array(&o, s->name);
         for (int m = 0; s->kind == KIND_MODELS && m < c->model_count; m++)

@@ -15,7 +15,7 @@
 #include <stdio.h>
 
 struct config {
-    const char *listen, *metrics, *state;
+    const char *listen, *metrics, *state, *device;
     const char *model[ENGINE_MODELS_MAX];
     int model_count;
     int threads, seats, queue, size_max, io_threads, connections, drain_s;

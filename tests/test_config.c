@@ -62,7 +62,8 @@ static void config_read_has_the_documented_defaults(void **state)
     assert_string_equal(c.listen, "127.0.0.1:8080");
     assert_string_equal(c.metrics, "127.0.0.1:9090");
     assert_string_equal(c.state, "./state");
-    assert_int_equal(c.precision, PRECISION_F32);
+    assert_int_equal(c.precision, PRECISION_AUTO);
+    assert_string_equal(c.device, "auto");
     assert_false(c.check_only);
     config_close(&c);
 }
@@ -79,7 +80,7 @@ static void config_read_refuses_bad_flags(void **state)
         {{"--queue=99999999999999999999", NULL}, "integer"},
         {{"--queue", NULL}, "needs a value"},
         {{"--listen=", NULL}, "empty"},
-        {{"--precision", "f16"}, "f32 or mixed"},
+        {{"--precision", "f8"}, "mixed, bf16 or f16"},
         {{"serve", NULL}, "no flag"},
         {{"--", NULL}, "no flag"},
         {{"--config", "/nonexistent/limner.json"}, "/nonexistent/limner.json"},

@@ -51,11 +51,12 @@ static void wait_for(struct waiter *w, int count)
 static int open_with(void **state, int seats, int queue)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    struct engine_options options = {.device = {.threads = 1, .reference = true},
-                                     .model_folder = {TINY},
-                                     .model_count = 1,
-                                     .seats_max = seats,
-                                     .queue_max = queue};
+    struct engine_options options = {
+        .devices = {.device = {{.threads = 1, .reference = true}}, .count = 1},
+        .model_folder = {TINY},
+        .model_count = 1,
+        .seats_max = seats,
+        .queue_max = queue};
     struct why why = {{0}};
 
     if (!f || job_pool_open(&f->pool, JOBS_MAX))
@@ -274,9 +275,10 @@ static void closing_with_time_finishes_what_was_taken(void **state)
 
 static void engine_open_says_which_option_is_wrong(void **state)
 {
-    struct engine_options options = {.model_folder = {TINY, TINY},
-                                     .model_count = 2,
-                                     .device = {.threads = 1, .reference = true}};
+    struct engine_options options = {
+        .model_folder = {TINY, TINY},
+        .model_count = 2,
+        .devices = {.device = {{.threads = 1, .reference = true}}, .count = 1}};
     struct engine *engine;
     struct why why = {{0}};
     (void)state;
