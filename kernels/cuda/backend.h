@@ -35,11 +35,13 @@ struct backend {
 };
 
 /* A weight as kernels read it: [N][KH][KW][C] in the device's type, so a linear layer is [N][K] and
-   a depthwise one [C][KH][KW]; the bias in f32, NULL when there is none. */
+   a depthwise one [C][KH][KW]. The bias is there in f32 and in the device's type (the same memory
+   when that is f32); NULL when there is none. */
 struct packed {
     void *w;
     float *b;
-    size_t bytes, bias_bytes;
+    void *b_typed;
+    size_t bytes, bias_count;
 };
 
 /* Did the call go well? If not, the device is broken from here on, and the log says by what. */

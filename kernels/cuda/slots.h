@@ -20,6 +20,7 @@ extern "C" {
 enum status backend_open(struct device *d, struct why *why);
 void backend_close(struct device *d);
 void backend_sync(struct device *d);
+void backend_enter(struct device *d);
 void *memory_take_cuda(struct device *d, size_t bytes);
 void memory_give_cuda(struct device *d, void *memory, size_t bytes);
 void memory_upload(struct device *d, struct tensor y, const void *host);
@@ -28,6 +29,8 @@ enum status weight_pack_cuda(struct device *d, struct weight *w, struct why *why
 void weight_free_cuda(struct device *d, struct weight *w);
 void graphs_repeat(struct device *d, struct repeat_key key, void (*forward)(void *context),
                    void *context);
+void graphs_none(struct device *d, struct repeat_key key, void (*forward)(void *context),
+                 void *context);
 void graphs_forget(struct device *d, const void *owner);
 
 /* linear.cu, conv.cu */

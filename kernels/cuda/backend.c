@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/cuda/backend.h"
+
+#include "base/log.h"
+#include "kernels/cuda/graphs.h"
+#include "kernels/cuda/lt.h"
+#include "kernels/cuda/memory.h"
+#include "kernels/cuda/slots.h"
+
+#include <stdlib.h>
+
+void backend_break(struct device *d, const char *what, const char *why)
+{
+    if (!d->broken)
+        log_error("device_broken", "device=cuda:%d what=%s error=%s", d->index, what, why);
+    d->broken = true;
+}
+
+bool backend_check(struct device *d, cudaError_t error, const char *what)
+{
+    if (error == cudaSuccess)
+        return true;
+    backend_break(d, what, cudaGetErrorString(error));
+    return false;
+}
+
+/* Graphs hold the old address: they are recorded anew. */
+void *backend_scratch(struct device *d, size_t bytes)
+{
+    struct backend *b = d->backend;
+
+    if (d->broken)
+        return NULL;
+    if (bytes <= b->scratch_bytes)
+        return b->scratch;
+    if (graphs_recording(b->graphs)) {
+        backend_break(d, "scratch", "a repeated pass wants more memory than it did at first");
+        return NULL;
+    }
+    graphs_forget(d, NULL);
+    memory_give_cuda(d, b->scratch, b->scratch_bytes);
+    b->scratch_bytes = 0;
+    b->scratch = memory_take_cuda(d, bytes);
+    if (b->scratch)
+        b->scratch_bytes = bytes;
+    else
+        backend_break(d, "scratch", "the GPU's memory is full");
+    return b->scratch;
+}
+
+void backend_sync(struct device *d)
+{
+    if (!d->broken)
+        backend_check(d, cudaStreamSynchronize(d->backend->stream), "sync");
+}
+
+void backend_enter(struct device *d)
+{
+    if (!d->broken)
+        backend_check(d, cudaSetDevice(d->backend->index), "enter");
+}
+
+void backend_close(struct device *d)
+{
+    struct backend *b = d->backend;
+
+    if (!b)
+        return;
+    cudaSetDevice(b->index);
+    if (b->stream)
+        cudaStreamSynchronize(b->stream); /* nothing may still read what is given back */
+    lt_close(&b->lt, d);
+    graphs_close(&b->graphs);
+    memory_give_cuda(d, b->scratch, b->scratch_bytes);
+    memory_staging_close(&b->staging);
+    if (b->stream)
+        cudaStreamDestroy(b->stream);
+    d->backend = NULL;
+    free(b);
+}
+
+static enum status open_stream(struct backend *b, struct why *why)
+{
+    cudaError_t error = cudaSetDevice(b->index);
+
+    if (!error)
+        error = cudaGetDeviceProperties(&b->properties, b->index);
+    if (!error)
+        error = cudaStreamCreateWithFlags(&b->stream, cudaStreamNonBlocking);
+    if (!error)
+        return ST_OK;
+    return why_fail(why, error == cudaErrorMemoryAllocation ? ST_FULL : ST_UNSUPPORTED,
+                    "GPU %d does not start: %s", b->index, cudaGetErrorString(error));
+}
+
+/* What stands in the table tells what has to be there for it. */
+enum status backend_open(struct device *d, struct why *why)
+{
+    struct backend *b = calloc(1, sizeof(*b));
+    enum status st;
+
+    d->backend = b;
+    if (!b)
+        return why_fail(why, ST_FULL, "no memory for a device");
+    b->index = d->index;
+    st = open_stream(b, why);
+    if (!st)
+        st = memory_staging_open(&b->staging, why);
+    if (!st)
+        st = graphs_open(&b->graphs, d->ops.repeat == graphs_repeat, why);
+    if (!st && d->ops.linear == lt_linear)
+        st = lt_open(&b->lt, d, why);
+    if (st)
+        backend_close(d);
+    return st;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/cuda/lt.h"
+
+#include "base/log.h"
+#include "kernels/cuda/graphs.h"
+#include "kernels/cuda/slots.h"
+#include "kernels/shape.h"
+
+#include <cublasLt.h>
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LAYERS_MAX = 256,    /* kinds of linear layers: an SDXL has some 40 */
+    CANDIDATES_MAX = 16, /* algorithms that are timed for one */
+    RUNS_WARM = 2,
+    RUNS_TIMED = 5,
+    ALIGNMENT = 16,
+};
+
+#define WORKSPACE_BYTES ((size_t)32 << 20) /* what Hopper's kernels ask for at most */
+
+/* What tells one kind of layer from another. Zeroed before it is filled: compared as bytes. */
+struct layer_key {
+    int64_t n, k, x_stride, y_stride, add_stride; /* add_stride 0: nothing is added */
+    int32_t type, y_type;                         /* enum dtype, of x and w, and of y */
+    int32_t bias;                                 /* 1: has one */
+    int32_t unused;
+};
+
+struct layer {
+    struct layer_key key;
+    bool found; /* false: no algorithm takes this kind */
+    cublasLtMatmulAlgo_t algo;
+};
+
+struct lt {
+    cublasLtHandle_t handle;
+    void *workspace;
+    cudaEvent_t begun, ended;
+    int count;
+    struct layer layers[LAYERS_MAX];
+};
+
+static bool lt_check(struct device *d, cublasStatus_t status, const char *what)
+{
+    if (status == CUBLAS_STATUS_SUCCESS)
+        return true;
+    backend_break(d, what, cublasLtGetStatusString(status));
+    return false;
+}
+
+enum status lt_open(struct lt **out, struct device *d, struct why *why)
+{
+    struct lt *lt = calloc(1, sizeof(*lt));
+    cublasStatus_t status;
+
+    *out = lt;
+    if (!lt)
+        return why_fail(why, ST_FULL, "no memory for a device");
+    status = cublasLtCreate(&lt->handle);
+    if (status)
+        return why_fail(why, ST_UNSUPPORTED, "cuBLASLt does not start: %s",
+                        cublasLtGetStatusString(status));
+    lt->workspace = memory_take_cuda(d, WORKSPACE_BYTES);
+    if (!lt->workspace || cudaEventCreate(&lt->begun) || cudaEventCreate(&lt->ended))
+        return why_fail(why, ST_FULL, "no memory on the GPU for cuBLASLt's workspace");
+    return ST_OK;
+}
+
+void lt_close(struct lt **out, struct device *d)
+{
+    struct lt *lt = *out;
+
+    if (!lt)
+        return;
+    if (lt->begun)
+        cudaEventDestroy(lt->begun);
+    if (lt->ended)
+        cudaEventDestroy(lt->ended);
+    memory_give_cuda(d, lt->workspace, WORKSPACE_BYTES);
+    if (lt->handle)
+        cublasLtDestroy(lt->handle);
+    free(lt);
+    *out = NULL;
+}
+
+static cudaDataType_t type_of(enum dtype dtype)
+{
+    return dtype == DTYPE_F32 ? CUDA_R_32F : dtype == DTYPE_F16 ? CUDA_R_16F : CUDA_R_16BF;
+}
+
+/* --- one product -------------------------------------------------------------------------- */
+
+/* Everything that cublasLtMatmul wants to know of one call. The descriptors own no memory. */
+struct product {
+    cublasLtMatmulDescOpaque_t desc;
+    cublasLtMatrixLayoutOpaque_t a, b, c, d;
+    const void *w, *x, *add;
+    void *y;
+    float beta;
+};
+
+static cublasStatus_t set(struct product *p, cublasLtMatmulDescAttributes_t what, const void *value,
+                          size_t bytes)
+{
+    return cublasLtMatmulDescSetAttribute(&p->desc, what, value, bytes);
+}
+
+static cublasStatus_t describe(struct product *p, const struct layer_key *key, int64_t m,
+                               const void *bias)
+{
+    const cublasOperation_t transposed = CUBLAS_OP_T;
+    const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
+    cudaDataType_t type = type_of((enum dtype)key->type), y_type = type_of((enum dtype)key->y_type);
+    uint64_t n = (uint64_t)key->n, k = (uint64_t)key->k, rows = (uint64_t)m;
+    int64_t c_stride = key->add_stride ? key->add_stride : key->y_stride;
+    cublasStatus_t st = cublasLtMatmulDescInit(&p->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+
+    if (!st)
+        st = set(p, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed));
+    if (!st && bias)
+        st = set(p, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof(epilogue));
+    if (!st && bias)
+        st = set(p, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof(bias));
+    if (!st)
+        st = cublasLtMatrixLayoutInit(&p->a, type, k, n, key->k);
+    if (!st)
+        st = cublasLtMatrixLayoutInit(&p->b, type, k, rows, key->x_stride);
+    if (!st)
+        st = cublasLtMatrixLayoutInit(&p->c, y_type, n, rows, c_stride);
+    if (!st)
+        st = cublasLtMatrixLayoutInit(&p->d, y_type, n, rows, key->y_stride);
+    p->beta = key->add_stride ? 1 : 0;
+    return st;
+}
+
+static cublasStatus_t run(struct device *d, struct product *p, const cublasLtMatmulAlgo_t *algo)
+{
+    const float alpha = 1;
+    struct lt *lt = d->backend->lt;
+
+    return cublasLtMatmul(lt->handle, &p->desc, &alpha, p->w, &p->a, p->x, &p->b, &p->beta,
+                          p->add ? p->add : p->y, &p->c, p->y, &p->d, algo, lt->workspace,
+                          WORKSPACE_BYTES, d->backend->stream);
+}
+
+/* --- choosing ------------------------------------------------------------------------------ */
+
+static int candidates(struct lt *lt, struct product *p, cublasLtMatmulHeuristicResult_t *results)
+{
+    const uint32_t whole_sums = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = ALIGNMENT;
+    const uint64_t workspace = WORKSPACE_BYTES;
+    cublasLtMatmulPreferenceOpaque_t wish;
+    cublasStatus_t st = cublasLtMatmulPreferenceInit(&wish);
+    int count = 0;
+
+    if (!st)
+        st = cublasLtMatmulPreferenceSetAttribute(&wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                                  &workspace, sizeof(workspace));
+    if (!st)
+        st = cublasLtMatmulPreferenceSetAttribute(&wish, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                                                  &whole_sums, sizeof(whole_sums));
+    for (int i = CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
+         !st && i <= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES; i++)
+        st = cublasLtMatmulPreferenceSetAttribute(&wish, (cublasLtMatmulPreferenceAttributes_t)i,
+                                                  &alignment, sizeof(alignment));
+    if (!st)
+        st = cublasLtMatmulAlgoGetHeuristic(lt->handle, &p->desc, &p->a, &p->b, &p->c, &p->d, &wish,
+                                            CANDIDATES_MAX, results, &count);
+    return st ? 0 : count;
+}
+
+/* Milliseconds of one run; below 0: this algorithm does not run here. */
+static float time_one(struct device *d, struct product *p, const cublasLtMatmulAlgo_t *algo)
+{
+    struct lt *lt = d->backend->lt;
+    cudaStream_t stream = d->backend->stream;
+    float ms = -1;
+
+    for (int i = -RUNS_WARM; i < RUNS_TIMED; i++) {
+        if (i == 0)
+            backend_check(d, cudaEventRecord(lt->begun, stream), "linear");
+        if (run(d, p, algo))
+            return -1;
+    }
+    if (!backend_check(d, cudaEventRecord(lt->ended, stream), "linear") ||
+        !backend_check(d, cudaEventSynchronize(lt->ended), "linear") ||
+        !backend_check(d, cudaEventElapsedTime(&ms, lt->begun, lt->ended), "linear"))
+        return -1;
+    return ms / RUNS_TIMED;
+}
+
+static void choose(struct device *d, struct layer *layer, struct product *p)
+{
+    cublasLtMatmulHeuristicResult_t results[CANDIDATES_MAX];
+    int count = candidates(d->backend->lt, p, results);
+    float best = -1;
+
+    for (int i = 0; i < count && !d->broken; i++) {
+        float ms = results[i].state ? -1 : time_one(d, p, &results[i].algo);
+
+        if (ms < 0 || (best >= 0 && ms >= best))
+            continue;
+        best = ms;
+        layer->algo = results[i].algo;
+        layer->found = true;
+    }
+    if (!layer->found)
+        log_warn("linear_none", "device=cuda:%d n=%lld k=%lld candidates=%d", d->index,
+                 (long long)layer->key.n, (long long)layer->key.k, count);
+}
+
+static struct layer *find(struct lt *lt, const struct layer_key *key)
+{
+    for (int i = 0; i < lt->count; i++)
+        if (!memcmp(&lt->layers[i].key, key, sizeof(*key)))
+            return &lt->layers[i];
+    return NULL;
+}
+
+/* Timing writes some dozen times, and y may be what is added, so it writes to scratch memory. */
+static struct layer *make(struct device *d, const struct layer_key *key, struct product p,
+                          struct tensor y)
+{
+    struct lt *lt = d->backend->lt;
+    struct layer *layer = &lt->layers[lt->count];
+
+    assert(!graphs_recording(d->backend->graphs) && "a pass runs once before it is captured");
+    if (lt->count == LAYERS_MAX)
+        return NULL;
+    p.y = backend_scratch(d, (size_t)(tensor_rows(y) * y.stride) * dtype_bytes(y.dtype));
+    if (!p.y)
+        return NULL;
+    *layer = (struct layer){.key = *key};
+    choose(d, layer, &p);
+    lt->count++;
+    return layer;
+}
+
+/* --- the slot ------------------------------------------------------------------------------ */
+
+static bool is_aligned(struct tensor t)
+{
+    return (uintptr_t)t.data % ALIGNMENT == 0 &&
+           (size_t)t.stride * dtype_bytes(t.dtype) % ALIGNMENT == 0;
+}
+
+static bool takes(const struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                  const struct epilogue *e)
+{
+    if (x.dtype != d->dtype || (y.dtype != d->dtype && y.dtype != DTYPE_F32))
+        return false;
+    if (!is_aligned(x) || !is_aligned(y) ||
+        (size_t)w->w.dim[3] * dtype_bytes(d->dtype) % ALIGNMENT != 0)
+        return false;
+    if (!e)
+        return true;
+    return !e->shift.data && e->act == ACT_NONE &&
+           (!e->add.data || (e->add.dtype == y.dtype && is_aligned(e->add)));
+}
+
+static struct layer_key key_of(const struct device *d, struct tensor y, struct tensor x,
+                               const struct weight *w, const struct epilogue *e)
+{
+    struct layer_key key;
+
+    memset(&key, 0, sizeof(key));
+    key.n = y.dim[3];
+    key.k = x.dim[3];
+    key.x_stride = x.stride;
+    key.y_stride = y.stride;
+    key.add_stride = e && e->add.data ? e->add.stride : 0;
+    key.type = (int32_t)d->dtype;
+    key.y_type = (int32_t)y.dtype;
+    key.bias = w->packed->b ? 1 : 0;
+    return key;
+}
+
+void lt_linear(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+               const struct epilogue *e)
+{
+    struct layer_key key;
+    struct layer *layer;
+    struct product p = {0};
+
+    shape_linear(y, x, w, e);
+    if (d->broken)
+        return;
+    if (!takes(d, y, x, w, e)) {
+        linear_tiled(d, y, x, w, e);
+        return;
+    }
+    key = key_of(d, y, x, w, e);
+    p.w = w->packed->w;
+    p.x = x.data;
+    p.y = y.data;
+    p.add = key.add_stride ? e->add.data : NULL;
+    /* A bias has the type of what is written. */
+    if (!lt_check(d,
+                  describe(&p, &key, tensor_rows(y),
+                           y.dtype == DTYPE_F32 ? w->packed->b : w->packed->b_typed),
+                  "linear"))
+        return;
+    layer = find(d->backend->lt, &key);
+    if (!layer)
+        layer = make(d, &key, p, y);
+    if (layer && layer->found)
+        lt_check(d, run(d, &p, &layer->algo), "linear");
+    else
+        linear_tiled(d, y, x, w, e);
+}
