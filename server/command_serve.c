@@ -10,6 +10,7 @@
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/listen.h"
+#include "server/restart.h"
 #include "server/routes.h"
 
 #include <errno.h>
@@ -183,7 +184,8 @@ static void stop(struct server *s, const sigset_t *signals)
     log_info("stopped", "%s", finished ? "everything was answered" : "not everything was made");
 }
 
-/* The code to end with; s is torn down, unless it is COMMAND_ABANDON. */
+/* The code to end with; s is torn down, unless it is COMMAND_ABANDON. A device that failed needs a
+   fresh process. */
 static int serve(struct server *s, const sigset_t *signals)
 {
     struct why why = {""};
@@ -205,8 +207,10 @@ static int serve(struct server *s, const sigset_t *signals)
         log_error("cannot_load", "%s", s->why.text);
         code = 1;
     } else if (!engine_is_healthy(s->engine)) {
-        log_error("device_failed", "a supervisor should start this program again");
-        code = 1;
+        code = restart_may(clock_unix_s()) ? COMMAND_RESTART : 1;
+        log_error("device_failed", "%s",
+                  code == 1 ? "too often: a supervisor should look at it"
+                            : "this program starts again");
     }
     stop(s, signals);
     return code;

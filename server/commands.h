@@ -11,6 +11,9 @@
 /* Threads still work that cannot be waited for: leave without tearing anything down. */
 #define COMMAND_ABANDON (-1)
 
+/* Everything is torn down, and the program should run once more from its beginning. */
+#define COMMAND_RESTART (-2)
+
 int command_serve(int count, char **args);
 int command_generate(int count, char **args);
 int command_models(int count, char **args);

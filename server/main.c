@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/commands.h"
+#include "server/restart.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +27,10 @@ static const struct command commands[] = {
 /* libgomp reads its environment before main runs, so the program starts itself once more. */
 static void calm_barriers(char **argv)
 {
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-    if (length < 0 || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
         return;
-    self[length] = '\0';
     if (setenv("GOMP_SPINCOUNT", BARRIER_SPINS, 1) == 0)
-        execv(self, argv); /* if not: slower beside other programs, nothing worse */
+        restart_run(argv); /* if not: slower beside other programs, nothing worse */
 }
 
 static void print_help(FILE *out)
@@ -76,5 +72,9 @@ int main(int argc, char **argv)
     code = run(argc, argv);
     if (code == COMMAND_ABANDON)
         _exit(0);
+    if (code == COMMAND_RESTART) {
+        restart_run(argv);
+        return 1;
+    }
     return code;
 }
