@@ -21,10 +21,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define BODY_MAX   (1 << 20) /* two texts of 32,000 characters, each escaped as \uXXXX\uXXXX */
-#define LOOK_MS    100
-#define FLUSH_MS   2000 /* for answers to leave after the last one was written */
-#define JOBS_SPARE 16   /* pictures that are being encoded, or whose answer is on its way */
+#define BODY_MAX     (1 << 20) /* two texts of 32,000 characters, each escaped as \uXXXX\uXXXX */
+#define LOOK_MS      100
+#define HEALTH_LOOKS 50   /* between two looks at the GPUs: 5 s */
+#define FLUSH_MS     2000 /* for answers to leave after the last one was written */
+#define JOBS_SPARE   16   /* pictures that are being encoded, or whose answer is on its way */
 
 enum loading { LOADING, LOADED, LOAD_FAILED };
 
@@ -143,10 +144,24 @@ static bool signal_came(const sigset_t *signals, int wait_ms)
     return sigtimedwait(signals, NULL, &wait) > 0;
 }
 
-/* Until a signal comes, or there is nothing left to serve with. */
-static void run(struct server *s, const sigset_t *signals)
+/* Asking takes milliseconds, which an io thread does not have. */
+static void look_at_gpus(struct server *s, struct health *health)
 {
-    while (!signal_came(signals, LOOK_MS)) {
+    struct health_gpu gpus[HEALTH_GPUS_MAX] = {0};
+    int count = health_read(health, gpus);
+
+    pthread_mutex_lock(&s->service.gpus_lock);
+    memcpy(s->service.gpus, gpus, sizeof(gpus));
+    s->service.gpu_count = count;
+    pthread_mutex_unlock(&s->service.gpus_lock);
+}
+
+/* Until a signal comes, or there is nothing left to serve with. */
+static void run(struct server *s, struct health *health, const sigset_t *signals)
+{
+    for (int looks = 0; !signal_came(signals, LOOK_MS); looks++) {
+        if (health && looks % HEALTH_LOOKS == 0)
+            look_at_gpus(s, health);
         if (atomic_load(&s->loading) == LOAD_FAILED)
             return;
         if (atomic_load(&s->loading) == LOADED && !engine_is_healthy(s->engine))
@@ -189,16 +204,19 @@ static void stop(struct server *s, const sigset_t *signals)
 static int serve(struct server *s, const sigset_t *signals)
 {
     struct why why = {""};
+    struct health *health = health_open();
     enum status st = start(s, &why);
     int code = 0;
 
     if (st) {
         log_error("cannot_start", "%s", why.text);
+        health_close(&health);
         http_close(&s->service.http);
         images_close(&s->service.images);
         return 1;
     }
-    run(s, signals);
+    run(s, health, signals);
+    health_close(&health);
     if (atomic_load(&s->loading) == LOADING) {
         log_info("stopped", "while the models were being loaded");
         return COMMAND_ABANDON;
@@ -228,7 +246,7 @@ static void take_signals(sigset_t *signals)
 
 int command_serve(int count, char **args)
 {
-    struct server s = {.loading = LOADING};
+    struct server s = {.loading = LOADING, .service.gpus_lock = PTHREAD_MUTEX_INITIALIZER};
     struct why why = {""};
     sigset_t signals;
     int code = 0;

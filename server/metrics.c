@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/metrics.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define MEAN_WEIGHT     8 /* a new picture counts for one in eight */
@@ -95,9 +97,46 @@ static bool is_used(const struct metrics_route *r)
     return false;
 }
 
-enum status metrics_write(const struct metrics *m, const char *const *names, int name_count,
-                          const struct metrics_extra *extra, int extra_count, struct bytes *out)
+/* A series of every GPU; one that does not tell has no line. */
+static const struct {
+    const char *name, *help;
+    size_t at; /* in struct health_gpu */
+} gpu_series[] = {
+    {"limner_gpu_temperature_celsius", "Heat of the chip.",
+     offsetof(struct health_gpu, temperature_celsius)},
+    {"limner_gpu_power_watts", "Power that the card draws.",
+     offsetof(struct health_gpu, power_watts)},
+    {"limner_gpu_memory_used_bytes", "Memory in use by all programs.",
+     offsetof(struct health_gpu, memory_used_bytes)},
+    {"limner_gpu_memory_total_bytes", "Memory of the card.",
+     offsetof(struct health_gpu, memory_total_bytes)},
+    {"limner_gpu_ecc_corrected", "Bit errors corrected since the driver was loaded.",
+     offsetof(struct health_gpu, ecc_corrected)},
+    {"limner_gpu_ecc_uncorrected", "Bit errors not corrected since the driver was loaded.",
+     offsetof(struct health_gpu, ecc_uncorrected)},
+    {"limner_gpu_slowed", "1 when heat or power hold the clocks down.",
+     offsetof(struct health_gpu, slowed)},
+};
+
+static void write_gpus(FILE *page, const struct health_gpu *gpus, int count)
 {
+    for (size_t s = 0; count && s < COUNT_OF(gpu_series); s++) {
+        fprintf(page, "# HELP %s %s\n# TYPE %s gauge\n", gpu_series[s].name, gpu_series[s].help,
+                gpu_series[s].name);
+        for (int i = 0; i < count; i++) {
+            double value;
+
+            memcpy(&value, (const char *)&gpus[i] + gpu_series[s].at, sizeof(value));
+            if (value >= 0)
+                fprintf(page, "%s{pci=\"%s\"} %.17g\n", gpu_series[s].name, gpus[i].pci, value);
+        }
+    }
+}
+
+enum status metrics_write(const struct metrics *m, const struct metrics_page *what,
+                          struct bytes *out)
+{
+    const struct metrics_extra *extra = what->extra;
     char *text = NULL;
     size_t bytes = 0;
     FILE *page = open_memstream(&text, &bytes);
@@ -105,15 +144,16 @@ enum status metrics_write(const struct metrics *m, const char *const *names, int
 
     if (!page)
         return ST_FULL;
-    write_requests(page, m, names, name_count);
+    write_requests(page, m, what->names, what->name_count);
     fputs("# HELP limner_request_duration_seconds From a request's last byte to its answer's.\n"
           "# TYPE limner_request_duration_seconds histogram\n",
           page);
-    for (int i = 0; i < name_count; i++) {
+    for (int i = 0; i < what->name_count; i++) {
         if (is_used(&m->route[i]))
-            write_histogram(page, &m->route[i], names[i]);
+            write_histogram(page, &m->route[i], what->names[i]);
     }
-    for (int i = 0; i < extra_count; i++)
+    write_gpus(page, what->gpus, what->gpu_count);
+    for (int i = 0; i < what->extra_count; i++)
         fprintf(page, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", extra[i].name, extra[i].help,
                 extra[i].name, extra[i].counter ? "counter" : "gauge", extra[i].name,
                 extra[i].value);

@@ -9,6 +9,7 @@
 #define SERVER_METRICS_H
 
 #include "codec/encode.h"
+#include "kernels/health.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -40,10 +41,18 @@ struct metrics_extra {
 void metrics_count(struct metrics *m, int route, int code, int64_t duration_us);
 void metrics_picture(struct metrics *m, int64_t duration_us);
 
-/* The page in Prometheus' text format 0.0.4. `names` are the routes' labels. ST_FULL without
-   memory. */
-MUST_USE enum status metrics_write(const struct metrics *m, const char *const *names,
-                                   int name_count, const struct metrics_extra *extra,
-                                   int extra_count, struct bytes *out);
+/* What stands on the page beside what is counted here. */
+struct metrics_page {
+    const char *const *names; /* the routes' labels */
+    int name_count;
+    const struct metrics_extra *extra;
+    int extra_count;
+    const struct health_gpu *gpus;
+    int gpu_count;
+};
+
+/* The page in Prometheus' text format 0.0.4. ST_FULL without memory. */
+MUST_USE enum status metrics_write(const struct metrics *m, const struct metrics_page *page,
+                                   struct bytes *out);
 
 #endif /* SERVER_METRICS_H */

@@ -204,6 +204,8 @@ static void handle_metrics(struct service *s, struct http_request *r)
     const char *names[COUNT_OF(routes) + 1] = {"other"};
     struct engine *e = service_engine(s);
     struct engine_stats stats = {0};
+    struct health_gpu gpus[HEALTH_GPUS_MAX];
+    struct metrics_page page = {.names = names, .name_count = ROUTE_COUNT + 1, .gpus = gpus};
     struct answer answer;
 
     for (int i = 0; i < ROUTE_COUNT; i++)
@@ -225,8 +227,14 @@ static void handle_metrics(struct service *s, struct http_request *r)
         {"limner_denoise_steps_total", "Denoising steps, over all pictures.", true,
          (double)stats.steps},
     };
+    page.extra = extra;
+    page.extra_count = COUNT_OF(extra);
+    pthread_mutex_lock(&s->gpus_lock);
+    page.gpu_count = s->gpu_count;
+    memcpy(gpus, s->gpus, sizeof(gpus));
+    pthread_mutex_unlock(&s->gpus_lock);
     answer_text(&answer, 200, "text/plain; version=0.0.4", NULL);
-    if (metrics_write(&s->metrics, names, ROUTE_COUNT + 1, extra, COUNT_OF(extra), &answer.raw))
+    if (metrics_write(&s->metrics, &page, &answer.raw))
         answer_fail_http(&answer, 503, (struct failure){0}, "the server is out of memory");
     http_answer(r, &answer);
 }

@@ -10,6 +10,7 @@
 #include "server/http.h"
 #include "server/metrics.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct images;
@@ -24,6 +25,9 @@ struct service {
     int size_max;     /* pixels per side; 0: the models' own limits */
     int seats;        /* pictures that are made at once */
     atomic_bool draining;
+    pthread_mutex_t gpus_lock; /* held for as long as a copy takes */
+    struct health_gpu gpus[HEALTH_GPUS_MAX];
+    int gpu_count;
 };
 
 /* The engine for a handler on an io thread: NULL while there is none to be asked. Once `draining`

@@ -10,6 +10,13 @@ static void metrics_write_shows_what_was_counted(void **state)
 {
     static struct metrics m;
     const struct metrics_extra extra[] = {{"limner_x", "Something.", false, 2.5}};
+    const struct health_gpu gpus[] = {{"00000000:0A:00.0", 61, HEALTH_UNKNOWN, 1, 2, 7, 0, 1}};
+    const struct metrics_page what = {.names = names,
+                                      .name_count = 2,
+                                      .extra = extra,
+                                      .extra_count = 1,
+                                      .gpus = gpus,
+                                      .gpu_count = 1};
     struct bytes page;
     char text[8192];
 
@@ -17,13 +24,16 @@ static void metrics_write_shows_what_was_counted(void **state)
     metrics_count(&m, 1, 200, 700);
     metrics_count(&m, 1, 200, 40000000000);
     metrics_count(&m, 1, 777, 1);
-    assert_int_equal(metrics_write(&m, names, 2, extra, 1, &page), ST_OK);
+    assert_int_equal(metrics_write(&m, &what, &page), ST_OK);
     assert_true(page.count < sizeof(text));
     memcpy(text, page.data, page.count);
     text[page.count] = '\0';
     bytes_close(&page);
 
     assert_non_null(strstr(text, "limner_requests_total{route=\"/livez\",code=\"200\"} 2\n"));
+    assert_non_null(strstr(text, "limner_gpu_temperature_celsius{pci=\"00000000:0A:00.0\"} 61\n"));
+    assert_null(strstr(text, "limner_gpu_power_watts{")); /* which this one does not tell */
+    assert_non_null(strstr(text, "limner_gpu_ecc_corrected{pci=\"00000000:0A:00.0\"} 7\n"));
     assert_non_null(strstr(text, "limner_requests_total{route=\"/livez\",code=\"other\"} 1\n"));
     assert_non_null(strstr(text, "_bucket{route=\"/livez\",le=\"0.0005\"} 1\n"));
     assert_non_null(strstr(text, "_bucket{route=\"/livez\",le=\"0.001\"} 2\n"));
