@@ -156,6 +156,9 @@ static bool is_private_to_others(const char *from, const char *to)
 
     if (room_end == slash || strncmp(from, to, folder + 1) == 0)
         return false;
+    for (size_t i = 0; i < sizeof(kin) / sizeof(kin[0]); i++)
+        if (starts_with(to, kin[i].what) && begins_with_any(from, kin[i].where))
+            return false;
     if (strncmp(from, to, folder) == 0 && strcmp(from + folder, ".c") == 0)
         return false;
     return strncmp(room_end, "/parts/", 7) != 0 ||
@@ -468,6 +471,8 @@ static void includes_are_judged_by_the_rooms_they_visit(void **state)
     assert_true(is_private_to_others("server/routes.c", "server/http/guest.h"));
     assert_false(is_private_to_others("models/unet.c", "models/parts/blocks.h"));
     assert_true(is_private_to_others("engine/batch.c", "models/parts/blocks.h"));
+    assert_false(is_private_to_others("tests/test_cuda_store.c", "kernels/cuda/store.h"));
+    assert_true(is_private_to_others("tests/test_device.c", "kernels/cuda/store.h"));
 }
 
 static void guests_are_judged_by_their_room(void **state)

@@ -54,6 +54,12 @@ static const struct rule guests[] = {
     {"utf8proc", "models/tokenizer.c models/bpe.c models/unicode.c moderation/"},
 };
 
+/* A private folder, and how the paths begin of the tests that are let into it: what is in there
+   cannot be judged through a public header without the hardware. */
+static const struct rule kin[] = {
+    {"kernels/cuda/", "tests/test_cuda_ tests/cudnn/"},
+};
+
 /* The C library, the system and the compiler: at home everywhere. */
 static const char at_home[] =
     " assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h limits.h locale.h math.h "
