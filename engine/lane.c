@@ -90,42 +90,52 @@ static enum status warm_decode(struct lane *lane, int m, struct why *why)
     return st;
 }
 
-/* A GPU is prepared for every number of rows that a step can have, the most first: what is tuned
-   then is tuned for the batch that has to be fast. */
-static enum status warm_gpu(struct lane *lane, int m, struct why *why)
+/* Every number of rows that a step can have, the most first: what is tuned then is tuned for the
+   batch that has to be fast. Even ones are pictures with two rows each, odd ones with one. */
+static enum status warm_rows(struct lane *lane, int m, struct why *why)
 {
-    enum status st = ST_OK;
     int last = 0;
 
-    for (int seats = lane->batch.seat_count; seats >= 1 && !st; seats--) {
-        int rows = device_rows(lane->device, 2 * seats);
+    for (int rows = 2 * lane->batch.seat_count; rows >= 1; rows--) {
+        int prepared = device_rows(lane->device, rows);
+        bool pairs = rows > lane->batch.seat_count;
+        enum status st;
 
-        if (rows != last)
-            st = warm_step(lane, m, seats, 2, why);
-        last = rows;
+        if (prepared == last || (pairs && rows % 2))
+            continue;
+        st = pairs ? warm_step(lane, m, rows / 2, 2, why) : warm_step(lane, m, rows, 1, why);
+        if (st)
+            return st;
+        last = prepared;
     }
-    for (int seats = lane->batch.seat_count; seats >= 1 && !st; seats--) {
-        int rows = device_rows(lane->device, seats);
+    return warm_decode(lane, m, why);
+}
 
-        if (rows != last && rows % 2)
-            st = warm_step(lane, m, seats, 1, why);
-        last = rows;
-    }
-    return st ? st : warm_decode(lane, m, why);
+static bool is_warmed(const struct lane *lane, const struct lane_options *o, int m)
+{
+    return o->size_max == 0 || o->size_max >= model_info(lane->models[m])->size_default;
 }
 
 /* The first step of a size makes the device's plans and touches its memory; nobody should wait for
    that. On a CPU one row and no decode: what these would add is under a second once, and a big
-   model would be ready seconds later for it. */
-static enum status warm_up(struct lane *lane, const struct lane_options *o, int m, struct why *why)
+   model would be ready seconds later for it. A GPU sees everything that can come at a model's own
+   size: once as a rehearsal, and once to remember it as it was prepared. */
+static enum status warm_up(struct lane *lane, const struct lane_options *o, struct why *why)
 {
-    int size = model_info(lane->models[m])->size_default;
+    bool gpu = lane->device->accelerator != ACCELERATOR_CPU;
+    enum status st = ST_OK;
 
-    if (o->size_max > 0 && o->size_max < size)
-        return ST_OK;
-    if (lane->device->accelerator == ACCELERATOR_CPU)
-        return warm_step(lane, m, 1, 1, why);
-    return warm_gpu(lane, m, why);
+    for (int m = 0; m < o->model_count && !st; m++)
+        if (is_warmed(lane, o, m))
+            st = gpu ? warm_rows(lane, m, why) : warm_step(lane, m, 1, 1, why);
+    if (st || !gpu)
+        return st;
+    if (device_prepare(lane->device))
+        return why_fail(why, ST_DEVICE, "the device failed while it was prepared");
+    for (int m = 0; m < o->model_count && !st; m++)
+        if (is_warmed(lane, o, m))
+            st = warm_rows(lane, m, why);
+    return st;
 }
 
 enum status lane_open(struct lane *lane, const struct lane_options *options, struct why *why)
@@ -136,8 +146,8 @@ enum status lane_open(struct lane *lane, const struct lane_options *options, str
         st = load_models(lane, options, why);
     if (!st)
         st = size_memory(lane, options, why);
-    for (int m = 0; m < options->model_count && !st; m++)
-        st = warm_up(lane, options, m, why);
+    if (!st)
+        st = warm_up(lane, options, why);
     if (st)
         lane_close(lane);
     return st;

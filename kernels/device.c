@@ -97,6 +97,7 @@ enum status device_open(struct device **out, struct device_options options, stru
     d = &h->device;
     d->accelerator = options.accelerator;
     d->index = options.index;
+    d->plans = options.plans;
     d->threads = options.threads > 0 ? options.threads : cores_usable();
     arena_init(&d->arena, "activations");
     omp_set_num_threads(d->threads); /* for this thread, and for the oneDNN that it will call */
@@ -180,6 +181,12 @@ int device_rows(const struct device *d, int rows)
 void device_enter(struct device *d)
 {
     d->ops.enter(d);
+}
+
+enum status device_prepare(struct device *d)
+{
+    d->ops.prepare(d);
+    return device_sync(d);
 }
 
 enum status device_sync(struct device *d)

@@ -42,6 +42,7 @@ struct device {
     enum precision precision;
     enum accelerator accelerator;
     int index;         /* which one of its kind */
+    const char *plans; /* while it is opened: as in the options */
     int threads;       /* compute threads */
     bool broken;       /* set by a filling, for ever; read through device_sync */
     struct ops parked; /* the real table, while measuring */
@@ -54,6 +55,7 @@ struct device_options {
     int threads; /* 0: one per physical core that this process may use */
     enum precision precision;
     unsigned caps_off; /* capabilities to take away */
+    const char *plans; /* file where a GPU remembers what it was prepared for; NULL: nowhere */
     bool reference;    /* only the judge's plain C: slow, for tests */
 };
 
@@ -71,6 +73,10 @@ MUST_USE enum status device_measure_end(struct device *d, struct why *why);
 
 /* The calling thread takes the device over from the one that used it before. */
 void device_enter(struct device *d);
+
+/* What was run until now was a rehearsal: make it fast. Seconds to minutes on a GPU that does it
+   for the first time. ST_DEVICE as device_sync. */
+MUST_USE enum status device_prepare(struct device *d);
 
 /* How many rows to run a repeated forward pass with, to serve `rows`: a GPU is prepared for some
    numbers of rows only, a CPU for any. */

@@ -68,6 +68,11 @@ static void measure_sync(struct device *d)
     (void)d;
 }
 
+static void measure_prepare(struct device *d)
+{
+    (void)d;
+}
+
 static void measure_repeat(struct device *d, struct repeat_key key, void (*forward)(void *context),
                            void *context)
 {
@@ -108,6 +113,21 @@ static void measure_download(struct device *d, void *host, struct tensor x)
     (void)d;
     (void)host;
     assert(tensor_is_dense(x));
+}
+
+static void measure_download_pixels(struct device *d, uint8_t *host, struct tensor x)
+{
+    (void)d;
+    (void)host;
+    shape_pixels(x);
+}
+
+static void measure_noise(struct device *d, struct tensor y, uint64_t seed, uint32_t stream)
+{
+    (void)d;
+    (void)seed;
+    (void)stream;
+    shape_noise(y);
 }
 
 static void measure_linear(struct device *d, struct tensor y, struct tensor x,
@@ -249,12 +269,15 @@ void ops_fill_measure(struct ops *ops)
         .memory_take = measure_memory_take,
         .memory_give = measure_memory_give,
         .sync = measure_sync,
+        .prepare = measure_prepare,
         .repeat = measure_repeat,
         .repeat_forget = measure_repeat_forget,
         .weight_pack = measure_weight_pack,
         .weight_free = measure_weight_free,
         .upload = measure_upload,
         .download = measure_download,
+        .download_pixels = measure_download_pixels,
+        .noise = measure_noise,
         .linear = measure_linear,
         .conv = measure_conv,
         .conv_depthwise = measure_conv_depthwise,

@@ -94,6 +94,10 @@ struct ops {
     /* Wait for everything asked so far; device trouble is in d->broken afterwards. */
     void (*sync)(struct device *d);
 
+    /* What was asked for until now was a rehearsal, and will be asked for again: find out how to do
+       it best, for as long as that takes, and remember. */
+    void (*prepare)(struct device *d);
+
     /* Run forward(context), which only calls slots of this device. Where starting each op by itself
        costs more than the op, the device remembers under `key` what forward asked and asks the
        same again next time without calling it. So with equal keys forward must ask for the same
@@ -113,6 +117,14 @@ struct ops {
     /* Dense numbers from and to the host, finished when they return. Counts and types are equal. */
     void (*upload)(struct device *d, struct tensor y, const void *host);
     void (*download)(struct device *d, void *host, struct tensor x);
+
+    /* Pixels [1, H, W, 3], f32 in [-1, 1], to the host as bytes, rounded as image_from_float does;
+       finished when it returns. */
+    void (*download_pixels)(struct device *d, uint8_t *host, struct tensor x);
+
+    /* y[1, H, W, C], f32: standard normal numbers of this stream of this seed, as rng_normal has
+       them; another device's sine may differ in the last bit. */
+    void (*noise)(struct device *d, struct tensor y, uint64_t seed, uint32_t stream);
 
     /* y[.., M, N] = x[.., M, K] w[N, K]^T, then the epilogue. y and x may be strided. */
     void (*linear)(struct device *d, struct tensor y, struct tensor x, const struct weight *w,

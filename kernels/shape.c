@@ -26,6 +26,16 @@ static void shape_epilogue(struct tensor y, const struct weight *w, const struct
     assert(!e->add.data || tensor_same_shape(e->add, y));
 }
 
+void shape_pixels(struct tensor x)
+{
+    assert(x.dtype == DTYPE_F32 && tensor_is_dense(x) && x.dim[0] == 1 && x.dim[3] == 3);
+}
+
+void shape_noise(struct tensor y)
+{
+    assert(y.dtype == DTYPE_F32 && tensor_is_dense(y) && y.dim[0] == 1);
+}
+
 void shape_linear(struct tensor y, struct tensor x, const struct weight *w,
                   const struct epilogue *e)
 {

@@ -15,6 +15,8 @@
 extern "C" {
 #endif
 
+void shape_pixels(struct tensor x); /* download_pixels */
+void shape_noise(struct tensor y);
 void shape_linear(struct tensor y, struct tensor x, const struct weight *w,
                   const struct epilogue *e);
 void shape_conv(struct tensor y, struct tensor x, const struct weight *w, const struct epilogue *e);

@@ -8,7 +8,6 @@
  */
 #include "models/model.h"
 
-#include "base/rng.h"
 #include "models/parts/keys.h"
 #include "models/parts/model_parts.h"
 
@@ -26,9 +25,7 @@ struct scratch {
     float *t;     /* per row of a step, prepared ones included */
     size_t rows;
     int seats;
-    float *noise; /* one picture's latents */
-    float *rgb;   /* one picture's pixels */
-    size_t latent_count, rgb_count;
+    size_t pixels; /* of the largest picture */
 };
 
 struct model {
@@ -163,12 +160,11 @@ void model_close(struct model **model)
     if (!m)
         return;
     m->device->ops.repeat_forget(m->device, m);
+    m->device->ops.repeat_forget(m->device, m->parts.vae);
     model_parts_close(&m->parts);
     if (m->scratch) {
         free(m->scratch->ids);
         free(m->scratch->t);
-        free(m->scratch->noise);
-        free(m->scratch->rgb);
     }
     free(m->scratch);
     free(m);
@@ -209,31 +205,22 @@ enum status model_check(const struct model *m, const struct picture *picture, st
 
 /* Sizing */
 
-static bool grow(float **block, size_t *count, size_t wanted)
-{
-    float *bigger;
-
-    if (wanted <= *count)
-        return true;
-    bigger = realloc(*block, wanted * sizeof(float));
-    if (!bigger)
-        return false;
-    *block = bigger;
-    *count = wanted;
-    return true;
-}
-
 static bool scratch_grow(const struct model *m, int seats, size_t pixels)
 {
-    const struct model_info *info = &m->info;
-    size_t area = (size_t)info->latent_scale * (size_t)info->latent_scale;
     struct scratch *s = m->scratch;
+    size_t wanted = (size_t)device_rows(m->device, 2 * seats);
 
-    if (!grow(&s->t, &s->rows, (size_t)device_rows(m->device, 2 * seats)))
-        return false;
+    if (wanted > s->rows) {
+        float *bigger = realloc(s->t, wanted * sizeof(*s->t));
+
+        if (!bigger)
+            return false;
+        s->t = bigger;
+        s->rows = wanted;
+    }
     s->seats = seats > s->seats ? seats : s->seats;
-    return grow(&s->noise, &s->latent_count, pixels / area * (size_t)info->latent_channels) &&
-           grow(&s->rgb, &s->rgb_count, 3 * pixels);
+    s->pixels = pixels > s->pixels ? pixels : s->pixels;
+    return true;
 }
 
 static struct tensor latent_view(const struct model *m, void *data, int width, int height)
@@ -267,7 +254,8 @@ void model_latent_carve(const struct model *m, struct latent *l, int width_max, 
 }
 
 static void encode_prompts(const struct model *m, struct latent *l);
-static void decode_pixels(const struct model *m, const struct latent *l, float *host);
+static void decode_pixels(const struct model *m, const struct latent *l, uint8_t *bytes,
+                          float *rgb);
 
 /* Everything a picture does, once, with seats that have no memory; what is done to them carves. */
 enum status model_rehearse(const struct model *m, int seats, int width_max, int height_max,
@@ -293,7 +281,7 @@ enum status model_rehearse(const struct model *m, int seats, int width_max, int 
     }
     encode_prompts(m, &seat[0]);
     model_step(m, seat_list, seats);
-    decode_pixels(m, &seat[0], m->scratch->rgb);
+    decode_pixels(m, &seat[0], NULL, NULL);
 end:
     free(seat_list);
     free(seat);
@@ -338,7 +326,7 @@ enum status model_latent_start(const struct model *m, struct latent *l,
     struct device *d = m->device;
     enum status st;
 
-    assert((size_t)picture->width * (size_t)picture->height * 3 <= m->scratch->rgb_count);
+    assert((size_t)picture->width * (size_t)picture->height <= m->scratch->pixels);
     latent_shape(m, l, picture->width, picture->height);
     l->step = 0;
     l->guidance = picture->guidance;
@@ -351,11 +339,10 @@ enum status model_latent_start(const struct model *m, struct latent *l,
     if (ids)
         memcpy(ids, m->scratch->ids, 2 * (size_t)m->info.prompt_tokens * sizeof(ids[0]));
     encode_prompts(m, l);
-    if (!noise) {
-        rng_normal(m->scratch->noise, (size_t)tensor_count(l->x), l->seed, 0);
-        noise = m->scratch->noise;
-    }
-    d->ops.upload(d, l->x, noise);
+    if (noise)
+        d->ops.upload(d, l->x, noise);
+    else
+        d->ops.noise(d, l->x, l->seed, 0);
     d->ops.affine(d, l->x, l->x, l->plan.init_noise, 0);
     return ST_OK;
 }
@@ -404,10 +391,8 @@ static void advance(const struct model *m, struct latent *l, struct tensor rows)
                    (struct tensor[4]){tensor_slice(rows, 0, 1), tensor_slice(rows, 1, 1)}, guide);
     else
         d->ops.convert(d, l->output, rows);
-    if (s->next_noise != 0) {
-        rng_normal(m->scratch->noise, (size_t)tensor_count(l->x), l->seed, 1 + (uint32_t)l->step);
-        d->ops.upload(d, l->noise, m->scratch->noise);
-    }
+    if (s->next_noise != 0)
+        d->ops.noise(d, l->noise, l->seed, 1 + (uint32_t)l->step);
     d->ops.mix(d, denoised, (struct tensor[4]){l->x, l->output}, estimate);
     d->ops.mix(d, l->x, (struct tensor[4]){l->x, l->output, l->previous, l->noise}, next);
     d->ops.convert(d, l->previous, denoised);
@@ -476,16 +461,35 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
 
 /* Decoding */
 
-static void decode_pixels(const struct model *m, const struct latent *l, float *host)
+/* What the autoencoder sees of a picture, at the same addresses for every picture of a size. */
+struct decoding {
+    const struct vae *vae;
+    struct tensor pixels, z;
+};
+
+static void decode(void *context)
+{
+    const struct decoding *p = context;
+
+    vae_decode(p->vae, p->pixels, p->z);
+}
+
+/* The pixels as bytes, and as floats too unless rgb is NULL. */
+static void decode_pixels(const struct model *m, const struct latent *l, uint8_t *bytes, float *rgb)
 {
     struct device *d = m->device;
     size_t mark = arena_mark(&d->arena);
     int64_t scale = m->info.latent_scale;
-    struct tensor pixels =
-        tensor_carve(&d->arena, DTYPE_F32, 1, scale * l->x.dim[1], scale * l->x.dim[2], 3);
+    int height = (int)l->x.dim[1], width = (int)l->x.dim[2];
+    struct decoding p = {.vae = m->parts.vae};
 
-    vae_decode(m->parts.vae, pixels, l->x);
-    d->ops.download(d, host, pixels);
+    p.pixels = tensor_carve(&d->arena, DTYPE_F32, 1, scale * height, scale * width, 3);
+    p.z = tensor_carve_like(&d->arena, l->x);
+    d->ops.convert(d, p.z, l->x);
+    d->ops.repeat(d, (struct repeat_key){m->parts.vae, 1, height, width}, decode, &p);
+    d->ops.download_pixels(d, bytes, p.pixels);
+    if (rgb)
+        d->ops.download(d, rgb, p.pixels);
     arena_rewind(&d->arena, mark);
 }
 
@@ -494,15 +498,13 @@ enum status model_decode(const struct model *m, const struct latent *l, struct i
 {
     int scale = m->info.latent_scale;
     int height = scale * (int)l->x.dim[1], width = scale * (int)l->x.dim[2];
-    float *host = rgb ? rgb : m->scratch->rgb;
-    enum status st;
+    enum status st = image_open(image, width, height);
 
-    decode_pixels(m, l, host);
-    if (device_sync(m->device) != ST_OK)
-        return why_fail(why, ST_DEVICE, "the device failed");
-    st = image_open(image, width, height);
     if (st)
         return why_fail(why, st, "no memory for a picture of %d x %d", width, height);
-    image_from_float(image, host);
-    return ST_OK;
+    decode_pixels(m, l, image->rgb, rgb);
+    if (device_sync(m->device) == ST_OK)
+        return ST_OK;
+    image_close(image);
+    return why_fail(why, ST_DEVICE, "the device failed");
 }

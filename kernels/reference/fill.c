@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/image.h"
+#include "base/rng.h"
 #include "kernels/reference/reference.h"
+#include "kernels/shape.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -59,6 +62,12 @@ static void reference_sync(struct device *d)
     (void)d; /* a CPU has always finished already */
 }
 
+/* oneDNN, on top, makes its plans when they are first asked for, in milliseconds. */
+static void reference_prepare(struct device *d)
+{
+    (void)d;
+}
+
 /* Starting an op is a call: nothing is gained by remembering. */
 static void reference_repeat(struct device *d, struct repeat_key key,
                              void (*forward)(void *context), void *context)
@@ -102,6 +111,22 @@ static void reference_download(struct device *d, void *host, struct tensor x)
     memcpy(host, x.data, tensor_bytes(x));
 }
 
+static void reference_download_pixels(struct device *d, uint8_t *host, struct tensor x)
+{
+    struct image image = {.rgb = host, .width = (int)x.dim[2], .height = (int)x.dim[1]};
+
+    (void)d;
+    shape_pixels(x);
+    image_from_float(&image, x.data);
+}
+
+static void reference_noise(struct device *d, struct tensor y, uint64_t seed, uint32_t stream)
+{
+    (void)d;
+    shape_noise(y);
+    rng_normal(y.data, (size_t)tensor_count(y), seed, stream);
+}
+
 void ops_fill_reference(struct ops *ops)
 {
     *ops = (struct ops){
@@ -112,12 +137,15 @@ void ops_fill_reference(struct ops *ops)
         .memory_take = reference_memory_take,
         .memory_give = reference_memory_give,
         .sync = reference_sync,
+        .prepare = reference_prepare,
         .repeat = reference_repeat,
         .repeat_forget = reference_repeat_forget,
         .weight_pack = reference_weight_pack,
         .weight_free = reference_weight_free,
         .upload = reference_upload,
         .download = reference_download,
+        .download_pixels = reference_download_pixels,
+        .noise = reference_noise,
         .linear = reference_linear,
         .conv = reference_conv,
         .conv_depthwise = reference_conv_depthwise,

@@ -183,6 +183,8 @@ void check_repeat(struct check *c);
 void check_weight_pack(struct check *c);
 void check_upload(struct check *c);
 void check_download(struct check *c);
+void check_download_pixels(struct check *c);
+void check_noise(struct check *c);
 void check_linear(struct check *c);
 void check_conv(struct check *c);
 void check_conv_depthwise(struct check *c);

@@ -2,7 +2,9 @@
 /* What a filling owns: its device, its form of a weight, numbers on their way. */
 #include "tests/checkkernels/draw.h"
 
+#include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A linear layer on device d from packing to freeing. */
@@ -142,8 +144,8 @@ static void twice(void *context)
     p->d->ops.activate(p->d, p->y, p->y, ACT_SILU);
 }
 
-/* Three times the same pass: what a device remembers must read the numbers that are there now. The
-   last one comes after it was told to forget. */
+/* Four times the same pass: what a device remembers must read the numbers that are there now. The
+   first is the rehearsal, and before the last one it is told to forget. */
 void check_repeat(struct check *c)
 {
     while (check_next_case(c, 0)) {
@@ -158,13 +160,51 @@ void check_repeat(struct check *c)
             struct pass p = {d, y->t, x->t};
             struct repeat_key key = {c, (int)x->t.dim[0], 0, 0};
 
-            for (int i = 0; i < 3; i++) {
-                if (i == 2)
+            for (int i = 0; i < 4; i++) {
+                if (i == 1)
+                    d->ops.prepare(d);
+                if (i == 3)
                     d->ops.repeat_forget(d, c);
                 d->ops.affine(d, y->t, x->t, 0, 7); /* what was there before is gone */
                 d->ops.repeat(d, key, twice, &p);
             }
             d->ops.repeat_forget(d, c);
         }
+    }
+}
+
+/* Bytes are shown as whole numbers, so that every one of them is judged. */
+void check_download_pixels(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        int64_t h = draw_size(c, 1, 33), w = draw_size(c, 1, 65), count = h * w * 3;
+        struct twin *x = draw_input(c, (struct ask){.name = "x", .dim = {1, h, w, 3}});
+        struct twin *y =
+            draw_output(c, (struct ask){.name = "y", .dim = {1, 1, 1, count}, .dtype = DTYPE_I32});
+        uint8_t *bytes = malloc((size_t)count);
+
+        assert(bytes && "no memory for a check");
+        while (check_next_run(c)) {
+            c->device->ops.download_pixels(c->device, bytes, x->t);
+            for (int64_t i = 0; i < count; i++)
+                ((int32_t *)y->t.data)[i] = bytes[i];
+        }
+        free(bytes);
+    }
+}
+
+void check_noise(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        struct twin *y = draw_output(
+            c,
+            (struct ask){.name = "y",
+                         .dim = {1, draw_size(c, 1, 65), draw_size(c, 1, 65), draw_size(c, 1, 5)}});
+        uint64_t seed = (uint64_t)draw_below(c, 1 << 30) << 33 | (uint64_t)draw_below(c, 1 << 30);
+        uint32_t stream = (uint32_t)draw_below(c, 1000);
+
+        check_note(c, "seed %llu, stream %u", (unsigned long long)seed, stream);
+        while (check_next_run(c))
+            c->device->ops.noise(c->device, y->t, seed, stream);
     }
 }
