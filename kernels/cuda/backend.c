@@ -2,10 +2,12 @@
 #include "kernels/cuda/backend.h"
 
 #include "base/log.h"
+#include "kernels/cuda/dnn.h"
 #include "kernels/cuda/graphs.h"
 #include "kernels/cuda/lt.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/slots.h"
+#include "kernels/cuda/store.h"
 
 #include <stdlib.h>
 
@@ -60,6 +62,17 @@ void backend_enter(struct device *d)
         backend_check(d, cudaSetDevice(d->backend->index), "enter");
 }
 
+/* What could not be saved is only measured again next time. */
+void backend_prepare(struct device *d)
+{
+    struct why why = {""};
+
+    dnn_prepare(d);
+    graphs_prepare(d->backend->graphs);
+    if (d->backend->store && store_save(d->backend->store, &why))
+        log_warn("plans_not_saved", "%s", why.text);
+}
+
 void backend_close(struct device *d)
 {
     struct backend *b = d->backend;
@@ -70,6 +83,8 @@ void backend_close(struct device *d)
     if (b->stream)
         cudaStreamSynchronize(b->stream); /* nothing may still read what is given back */
     lt_close(&b->lt, d);
+    dnn_close(&b->dnn, d);
+    store_close(&b->store);
     graphs_close(&b->graphs);
     memory_give_cuda(d, b->scratch, b->scratch_bytes);
     memory_staging_close(&b->staging);
@@ -93,6 +108,15 @@ static enum status open_stream(struct backend *b, struct why *why)
                     "GPU %d does not start: %s", b->index, cudaGetErrorString(error));
 }
 
+static enum status open_store(struct backend *b, const char *path, struct why *why)
+{
+    struct store_machine machine = {.device = b->properties.name,
+                                    .capability = 10 * b->properties.major + b->properties.minor};
+
+    cudaDriverGetVersion(&machine.driver);
+    return store_open(&b->store, path, &machine, why);
+}
+
 /* What stands in the table tells what has to be there for it. */
 enum status backend_open(struct device *d, struct why *why)
 {
@@ -108,6 +132,10 @@ enum status backend_open(struct device *d, struct why *why)
         st = memory_staging_open(&b->staging, why);
     if (!st)
         st = graphs_open(&b->graphs, d->ops.repeat == graphs_repeat, why);
+    if (!st && d->plans)
+        st = open_store(b, d->plans, why);
+    if (!st && d->ops.conv == dnn_conv)
+        st = dnn_open(&b->dnn, d, b->store, why);
     if (!st && d->ops.linear == lt_linear)
         st = lt_open(&b->lt, d, why);
     if (st)

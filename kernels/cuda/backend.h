@@ -16,10 +16,11 @@
 extern "C" {
 #endif
 
-struct graphs;  /* repeated passes: graphs.c */
-struct staging; /* pinned memory between the host's and the device's: staging.c */
-struct lt;      /* linear layers by cuBLASLt: lt.c; NULL without CAP_CUBLASLT */
-struct dnn;     /* convolutions and attention by cuDNN: dnn.c; NULL without CAP_CUDNN */
+struct graphs;     /* repeated passes: graphs.c */
+struct staging;    /* pinned memory between the host's and the device's: staging.c */
+struct lt;         /* linear layers by cuBLASLt: lt.c; NULL without CAP_CUBLASLT */
+struct dnn;        /* convolutions and attention by cuDNN: dnn.c; NULL without CAP_CUDNN */
+struct plan_store; /* what was fastest, from one start to the next: store.c */
 
 struct backend {
     int index;
@@ -32,6 +33,7 @@ struct backend {
     struct graphs *graphs;
     struct lt *lt;
     struct dnn *dnn;
+    struct plan_store *store; /* NULL: nothing is remembered */
 };
 
 /* A weight as kernels read it: [N][KH][KW][C] in the device's type, so a linear layer is [N][K] and

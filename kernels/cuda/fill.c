@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/cuda/dnn.h"
 #include "kernels/cuda/lt.h"
 #include "kernels/cuda/slots.h"
 
@@ -11,12 +12,15 @@ static const struct ops naive = {
     .memory_take = memory_take_cuda,
     .memory_give = memory_give_cuda,
     .sync = backend_sync,
+    .prepare = backend_prepare,
     .repeat = graphs_none,
     .repeat_forget = graphs_forget,
     .weight_pack = weight_pack_cuda,
     .weight_free = weight_free_cuda,
     .upload = memory_upload,
     .download = memory_download,
+    .download_pixels = picture_download,
+    .noise = picture_noise,
     .linear = linear_naive,
     .conv = conv_naive,
     .conv_depthwise = depthwise_naive,
@@ -58,6 +62,10 @@ void ops_fill_cuda(struct ops *ops, unsigned caps)
     ops->resize_nearest = resize_nearest_packed;
     if (caps & CAP_CUBLASLT)
         ops->linear = lt_linear;
+    if (caps & CAP_CUDNN) {
+        ops->conv = dnn_conv;
+        ops->attention = dnn_attention;
+    }
     if (!(caps & CAP_SM90))
         return;
     ops->name = "cuda sm_90";

@@ -17,7 +17,7 @@ struct recording {
 };
 
 struct graphs {
-    bool recording;
+    bool recording, prepared;
     uint64_t turn;
     int count;
     struct recording recordings[RECORDINGS_MAX];
@@ -49,6 +49,12 @@ void graphs_close(struct graphs **graphs)
         recording_free(&g->recordings[i]);
     free(g);
     *graphs = NULL;
+}
+
+void graphs_prepare(struct graphs *graphs)
+{
+    if (graphs)
+        graphs->prepared = true;
 }
 
 bool graphs_recording(const struct graphs *graphs)
@@ -124,7 +130,7 @@ void graphs_repeat(struct device *d, struct repeat_key key, void (*forward)(void
         return;
     }
     forward(context);
-    if (r || d->broken)
+    if (r || d->broken || !g->prepared)
         return;
     made.exec = capture(d, forward, context);
     made.used = g->turn;

@@ -17,6 +17,9 @@
 MUST_USE enum status graphs_open(struct graphs **out, bool enabled, struct why *why);
 void graphs_close(struct graphs **graphs);
 
+/* From now on passes are captured; before, what they consist of may still change. */
+void graphs_prepare(struct graphs *graphs);
+
 /* Is a pass being captured now? Then nothing may be allocated, timed or waited for. */
 bool graphs_recording(const struct graphs *graphs);
 

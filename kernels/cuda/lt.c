@@ -4,11 +4,13 @@
 #include "base/log.h"
 #include "kernels/cuda/graphs.h"
 #include "kernels/cuda/slots.h"
+#include "kernels/cuda/store.h"
 #include "kernels/shape.h"
 
 #include <cublasLt.h>
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +20,8 @@ enum {
     RUNS_WARM = 2,
     RUNS_TIMED = 5,
     ALIGNMENT = 16,
+    KEY_TEXT_MAX = 160,
+    ALGO_TEXT_MAX = 2 * sizeof(cublasLtMatmulAlgo_t) + 1,
 };
 
 #define WORKSPACE_BYTES ((size_t)32 << 20) /* what Hopper's kernels ask for at most */
@@ -193,6 +197,73 @@ static float time_one(struct device *d, struct product *p, const cublasLtMatmulA
     return ms / RUNS_TIMED;
 }
 
+/* A kind of layer in one word, for the store. */
+static void key_text(char text[KEY_TEXT_MAX], const struct layer_key *k)
+{
+    snprintf(text, KEY_TEXT_MAX, "linear/%s/%s/n%lld/k%lld/x%lld/y%lld/a%lld/b%d",
+             dtype_name((enum dtype)k->type), dtype_name((enum dtype)k->y_type), (long long)k->n,
+             (long long)k->k, (long long)k->x_stride, (long long)k->y_stride,
+             (long long)k->add_stride, (int)k->bias);
+}
+
+/* An algorithm is 64 bytes that only mean something to the version that made them. */
+static void algo_text(char text[ALGO_TEXT_MAX], const cublasLtMatmulAlgo_t *algo)
+{
+    const unsigned char *bytes = (const unsigned char *)algo;
+
+    for (size_t i = 0; i < sizeof(*algo); i++)
+        snprintf(text + 2 * i, 3, "%02x", (unsigned)bytes[i]);
+}
+
+static bool algo_read(cublasLtMatmulAlgo_t *algo, const char *text)
+{
+    unsigned char *bytes = (unsigned char *)algo;
+
+    if (strlen(text) != 2 * sizeof(*algo) || strspn(text, "0123456789abcdef") != 2 * sizeof(*algo))
+        return false;
+    for (size_t i = 0; i < sizeof(*algo); i++) {
+        const char pair[3] = {text[2 * i], text[2 * i + 1], 0};
+
+        bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
+    }
+    return true;
+}
+
+/* What an earlier start found to be fastest here, if the library still takes it. */
+static bool recall(struct device *d, struct layer *layer, struct product *p)
+{
+    struct backend *b = d->backend;
+    cublasLtMatmulHeuristicResult_t result;
+    char key[KEY_TEXT_MAX];
+    const char *value;
+
+    if (!b->store)
+        return false;
+    key_text(key, &layer->key);
+    value = store_find(b->store, "cublaslt", (long)cublasLtGetVersion(), key);
+    layer->found = value && algo_read(&layer->algo, value) &&
+                   cublasLtMatmulAlgoCheck(b->lt->handle, &p->desc, &p->a, &p->b, &p->c, &p->d,
+                                           &layer->algo, &result) == CUBLAS_STATUS_SUCCESS &&
+                   result.workspaceSize <= WORKSPACE_BYTES;
+    return layer->found;
+}
+
+static void remember(struct device *d, const struct layer *layer, double us)
+{
+    char key[KEY_TEXT_MAX], value[ALGO_TEXT_MAX];
+    struct store_record record = {
+        .room = "cublaslt", .library = (long)cublasLtGetVersion(), .key = key, .value = value};
+    struct why why = {""};
+
+    if (!d->backend->store)
+        return;
+    record.us = us;
+    key_text(key, &layer->key);
+    algo_text(value, &layer->algo);
+    if (store_put(d->backend->store, &record, &why))
+        log_warn("plan_not_kept", "%s", why.text);
+}
+
 static void choose(struct device *d, struct layer *layer, struct product *p)
 {
     cublasLtMatmulHeuristicResult_t results[CANDIDATES_MAX];
@@ -208,7 +279,9 @@ static void choose(struct device *d, struct layer *layer, struct product *p)
         layer->algo = results[i].algo;
         layer->found = true;
     }
-    if (!layer->found)
+    if (layer->found)
+        remember(d, layer, (double)best * 1e3);
+    else
         log_warn("linear_none", "device=cuda:%d n=%lld k=%lld candidates=%d", d->index,
                  (long long)layer->key.n, (long long)layer->key.k, count);
 }
@@ -235,7 +308,8 @@ static struct layer *make(struct device *d, const struct layer_key *key, struct 
     if (!p.y)
         return NULL;
     *layer = (struct layer){.key = *key};
-    choose(d, layer, &p);
+    if (!recall(d, layer, &p))
+        choose(d, layer, &p);
     lt->count++;
     return layer;
 }

@@ -92,11 +92,8 @@ void memory_upload(struct device *d, struct tensor y, const void *host)
 }
 
 /* A broken device leaves the host's numbers as they were; the caller finds out at its sync. */
-void memory_download(struct device *d, void *host, struct tensor x)
+void memory_download_bytes(struct device *d, void *host, const void *from, size_t bytes)
 {
-    size_t bytes = tensor_bytes(x);
-
-    assert(tensor_is_dense(x));
     for (size_t at = 0; at < bytes && !d->broken; at += HALF_BYTES) {
         size_t count = piece(bytes - at);
         char *place = staging_place(d, count);
@@ -104,12 +101,18 @@ void memory_download(struct device *d, void *host, struct tensor x)
         if (!place)
             return;
         if (backend_check(d,
-                          cudaMemcpyAsync(place, (const char *)x.data + at, count,
+                          cudaMemcpyAsync(place, (const char *)from + at, count,
                                           cudaMemcpyDeviceToHost, d->backend->stream),
                           "download") &&
             backend_check(d, cudaStreamSynchronize(d->backend->stream), "download"))
             memcpy((char *)host + at, place, count);
     }
+}
+
+void memory_download(struct device *d, void *host, struct tensor x)
+{
+    assert(tensor_is_dense(x));
+    memory_download_bytes(d, host, x.data, tensor_bytes(x));
 }
 
 /* A GPU that is out of memory is not broken: the error is taken back, and the caller says no. */

@@ -10,7 +10,18 @@
 
 #include "kernels/cuda/backend.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 MUST_USE enum status memory_staging_open(struct staging **out, struct why *why);
 void memory_staging_close(struct staging **staging);
+
+/* To the host; finished when it returns. */
+void memory_download_bytes(struct device *d, void *host, const void *from, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* KERNELS_CUDA_MEMORY_H */

@@ -58,7 +58,7 @@ enum status cuda_probe(int index, unsigned *caps, struct why *why)
         return why_fail(why, ST_UNSUPPORTED,
                         "GPU %d has compute capability %d.x; limner needs 8.0 (Ampere) or later",
                         index, major);
-    *caps = CAP_SM80 | CAP_CUBLASLT | CAP_GRAPHS;
+    *caps = CAP_SM80 | CAP_CUBLASLT | CAP_CUDNN | CAP_GRAPHS;
     if (major == 9)
         *caps |= CAP_SM90;
     return ST_OK;

@@ -21,6 +21,7 @@ enum status backend_open(struct device *d, struct why *why);
 void backend_close(struct device *d);
 void backend_sync(struct device *d);
 void backend_enter(struct device *d);
+void backend_prepare(struct device *d);
 void *memory_take_cuda(struct device *d, size_t bytes);
 void memory_give_cuda(struct device *d, void *memory, size_t bytes);
 void memory_upload(struct device *d, struct tensor y, const void *host);
@@ -74,6 +75,10 @@ void add_naive(struct device *d, struct tensor y, struct tensor x, struct tensor
 void add_packed(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void affine_naive(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
 void mix_naive(struct device *d, struct tensor y, const struct tensor x[4], const float (*coef)[4]);
+
+/* picture.cu */
+void picture_noise(struct device *d, struct tensor y, uint64_t seed, uint32_t stream);
+void picture_download(struct device *d, uint8_t *host, struct tensor x);
 
 /* move.cu */
 void convert_naive(struct device *d, struct tensor y, struct tensor x);
