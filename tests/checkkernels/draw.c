@@ -278,8 +278,9 @@ struct ending draw_ending(struct check *c, struct ask y)
                          (struct ask){.name = "shift", .dim = {y.dim[0], 1, 1, n}, .plain = true})
             : draw_absent(c, "shift");
     end.add = !end.none && draw_chance(c, 40) ? draw_input(c, add) : draw_absent(c, "add");
-    /* What is left of large terms that cancel must not be cut to a small range on top. */
-    if (!end.none && draw_chance(c, 50) && c->kind != KIND_OFFSET)
+    /* What is left of large terms that cancel must not be cut to a small range on top; and of equal
+       numbers there is one sum per output, of which an act could leave only the smallest. */
+    if (!end.none && draw_chance(c, 50) && c->kind != KIND_OFFSET && c->kind != KIND_EQUAL)
         end.act = draw_act(c);
     if (end.add->t.data && draw_chance(c, 50))
         end.y = draw_over(c, y.name, end.add);

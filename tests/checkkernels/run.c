@@ -61,8 +61,9 @@ static void begin_case(struct check *c)
 {
     int random = RANDOM_CASES * c->options->repeat;
 
-    c->random =
-        (c->options->seed << 32 ^ (uint64_t)c->index << 8 ^ c->slot->offset) * 0x9e3779b97f4a7c15u;
+    c->random = (c->options->seed << 32 ^ (uint64_t)c->index) * 0x9e3779b97f4a7c15u;
+    for (const char *name = c->slot->name; *name; name++) /* FNV-1a: the table may grow */
+        c->random = (c->random ^ (uint64_t)*name) * 0x100000001b3u;
     c->listed = c->index < random ? -1 : c->index - random;
     c->kind = draw_chance(c, 40) || c->listed >= 0 ? KIND_NORMAL : (enum kind)draw_below(c, KINDS);
     c->note[0] = 0;
