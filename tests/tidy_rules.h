@@ -57,7 +57,7 @@ static const struct rule guests[] = {
 /* A private folder, and how the paths begin of the tests that are let into it: what is in there
    cannot be judged through a public header without the hardware. */
 static const struct rule kin[] = {
-    {"kernels/cuda/", "tests/test_cuda_ tests/cudnn/"},
+    {"kernels/cuda/", "tests/test_cuda_ tests/cudnn/ tests/fuzz/"},
 };
 
 /* The C library, the system and the compiler: at home everywhere. */
