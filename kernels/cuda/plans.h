@@ -123,6 +123,10 @@ MUST_USE enum status plans_open(struct plans **out, const struct plans_options *
 void plans_close(struct plans **p);
 long plans_library(const struct plans *p); /* its version: 91900 is 9.19.0 */
 
+/* The device in cuDNN's words, as device_json takes them. ST_FULL: longer than size bytes. */
+MUST_USE enum status plans_describe(const struct plans *p, char *json, size_t size,
+                                    struct why *why);
+
 /* Where candidates are timed: a stream, and device memory that holds the tensors of the largest
    key side by side, filled with ordinary numbers (zeros make a device look faster than it is). */
 struct plans_bench {

@@ -7,7 +7,8 @@
 
 typedef cudnnBackendDescriptor_t desc;
 
-enum status engine_describe(const struct library *l, desc *device, const char *json,
+static enum status describe(const struct library *l, desc *device, cudnnBackendAttributeName_t name,
+                            cudnnBackendAttributeType_t type, int64_t count, const void *value,
                             struct why *why)
 {
     cudnnStatus_t trouble;
@@ -15,14 +16,26 @@ enum status engine_describe(const struct library *l, desc *device, const char *j
     *device = NULL;
     trouble = l->descriptor_create(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, device);
     if (!trouble)
-        trouble = l->set(*device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
-                         (int64_t)strlen(json) + 1, json);
+        trouble = l->set(*device, name, type, count, value);
     if (!trouble)
         trouble = l->finalize(*device);
     if (!trouble)
         return ST_OK;
     library_drop(l, device);
     return library_fail(l, trouble, "cuDNN cannot read the device's properties", why);
+}
+
+enum status engine_describe(const struct library *l, desc *device, const char *json,
+                            struct why *why)
+{
+    return describe(l, device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+                    (int64_t)strlen(json) + 1, json, why);
+}
+
+enum status engine_describe_own(const struct library *l, desc *device, cudnnHandle_t handle,
+                                struct why *why)
+{
+    return describe(l, device, CUDNN_ATTR_DEVICEPROP_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle, why);
 }
 
 /* Listing */
@@ -43,6 +56,12 @@ static void drop_all(const struct library *l, desc *d, int count)
         library_drop(l, &d[--count]);
 }
 
+/* cuDNN may say that it has more than it was asked for. */
+static int at_most(int64_t count, int max)
+{
+    return count < max ? (int)count : max;
+}
+
 /* Sums of f16 or bf16 are kept in f32, f32 stays f32, and chance decides nothing. */
 static bool is_exact(const struct library *l, desc engine)
 {
@@ -52,7 +71,7 @@ static bool is_exact(const struct library *l, desc engine)
     if (l->get(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, note))
         return false;
-    for (int64_t i = 0; i < count; i++)
+    for (int i = 0; i < at_most(count, CUDNN_NUMERICAL_NOTE_TYPE_COUNT); i++)
         if (note[i] == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC ||
             note[i] == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION ||
             note[i] == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS)
@@ -68,7 +87,7 @@ static bool is_compiled(const struct library *l, desc engine)
     if (l->get(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
                CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, &count, note))
         return false;
-    for (int64_t i = 0; i < count; i++)
+    for (int i = 0; i < at_most(count, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT); i++)
         if (note[i] == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)
             return true;
     return false;
@@ -95,7 +114,7 @@ static bool read_knobs(const struct library *l, struct plan_engine *out, desc co
 
     known = !l->get(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR, made,
                     &count, choice) &&
-            count <= PLAN_KNOBS_MAX;
+            count <= at_most(made, PLAN_KNOBS_MAX);
     for (int i = 0; known && i < count; i++)
         known = read_knob(l, &out->knob[i], choice[i]);
     out->knobs = known ? (int32_t)count : 0;
@@ -159,7 +178,7 @@ static int ask(const struct graph *g, const struct target *t, cudnnBackendHeurMo
             !l->get(h, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, OFFERS_MAX,
                     &count, config);
     library_drop(l, &h);
-    return asked ? (int)count : 0;
+    return asked ? at_most(count, OFFERS_MAX) : 0;
 }
 
 int engine_list(const struct graph *g, const struct target *t, struct plan_engine *out, int max)

@@ -21,6 +21,10 @@ struct target {
 MUST_USE enum status engine_describe(const struct library *l, cudnnBackendDescriptor_t *device,
                                      const char *json, struct why *why);
 
+/* The same of a device that is here. */
+MUST_USE enum status engine_describe_own(const struct library *l, cudnnBackendDescriptor_t *device,
+                                         cudnnHandle_t handle, struct why *why);
+
 /* Up to max engines, the heuristics' first choice first, then those that always work. Engines that
    round sums to less than f32, or whose sums depend on chance or on the rest of the batch, are left
    out. None is no error. */

@@ -70,6 +70,36 @@ long plans_library(const struct plans *p)
     return (long)p->library.version;
 }
 
+enum status plans_describe(const struct plans *p, char *json, size_t size, struct why *why)
+{
+    const struct library *l = &p->library;
+    const struct target *t = &p->target[0];
+    cudnnBackendDescriptor_t own = NULL, device = t->device;
+    enum status st = ST_OK;
+    cudnnStatus_t trouble;
+    int64_t bytes = 0;
+
+    if (!device) {
+        st = engine_describe_own(l, &own, t->handle, why);
+        device = own;
+    }
+    if (st)
+        return st;
+    trouble =
+        l->get(device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &bytes, NULL);
+    if (!trouble && bytes >= (int64_t)size)
+        st = why_fail(why, ST_FULL, "the device's description has %lld bytes", (long long)bytes);
+    else if (!trouble)
+        trouble = l->get(device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, bytes,
+                         &bytes, json);
+    if (trouble)
+        st = library_fail(l, trouble, "cuDNN does not describe the device", why);
+    else if (!st)
+        json[bytes] = '\0';
+    library_drop(l, &own);
+    return st;
+}
+
 /* Keeping */
 
 struct plan *plans_make(const struct plans *p, int target, const struct graph *g,
