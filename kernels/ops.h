@@ -94,8 +94,8 @@ struct ops {
     /* Wait for everything asked so far; device trouble is in d->broken afterwards. */
     void (*sync)(struct device *d);
 
-    /* What was asked for until now was a rehearsal, and will be asked for again: find out how to do
-       it best, for as long as that takes, and remember. */
+    /* What was asked for since the last time was a rehearsal, and will be asked for again: find out
+       how to do it best, for as long as that takes, and remember. */
     void (*prepare)(struct device *d);
 
     /* Run forward(context), which only calls slots of this device. Where starting each op by itself

@@ -12,14 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORKSPACE_MAX ((size_t)256 << 20) /* an engine that wants more is not taken */
+#define WORKSPACE_MAX ((size_t)272 << 20) /* an engine that wants more is not taken */
 #define NOISE_BYTES   ((size_t)1 << 20)   /* made on the host, then doubled on the GPU */
 
 struct dnn {
     struct plans *plans;
     void *workspace;
     size_t workspace_bytes;
-    bool prepared;
     int wanted_count;
     struct plan_key wanted[PLANS_MAX];
 };
@@ -169,7 +168,6 @@ void dnn_prepare(struct device *d)
     if (dnn->wanted_count)
         build(dnn, d);
     dnn->wanted_count = 0;
-    dnn->prepared = true;
     if (!workspace_take(dnn, d, plans_workspace(dnn->plans)))
         backend_break(d, "prepare", "no memory on the GPU for cuDNN's workspace");
 }
@@ -181,10 +179,8 @@ static const struct plan *plan_for(struct dnn *dnn, const struct plan_key *key)
 {
     const struct plan *plan = plans_find(dnn->plans, key);
 
-    if (plan)
-        return dnn->prepared ? plan : NULL;
-    if (dnn->prepared || dnn->wanted_count == PLANS_MAX)
-        return NULL;
+    if (plan || dnn->wanted_count == PLANS_MAX)
+        return plan;
     for (int i = 0; i < dnn->wanted_count; i++)
         if (!memcmp(&dnn->wanted[i], key, sizeof(*key)))
             return NULL;

@@ -2,10 +2,9 @@
 /*
  * dnn.h - convolutions and attention by cuDNN, where it is there and has an engine.
  *
- * Until the device is prepared nothing has a plan: our own kernels do the work, and what was asked
- * for is written down. Preparing makes a plan of each of these in one go, so that all batches of a
- * size get one engine (plans.h). What is asked for the first time afterwards, a size that nobody
- * rehearsed, stays with our own kernels: no request waits for a plan.
+ * What has no plan is done by our own kernels and written down. Preparing makes a plan of all that
+ * was written down in one go, so that all batches of a size get one engine (plans.h). A size that
+ * nobody rehearsed stays with our own kernels until the next time: no request waits for a plan.
  */
 #ifndef KERNELS_CUDA_DNN_H
 #define KERNELS_CUDA_DNN_H
