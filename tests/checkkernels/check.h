@@ -37,6 +37,7 @@ struct rung {
     char name[80]; /* "none", "avx2+avx512", ... */
     char caps[64]; /* as --caps wants them */
     unsigned mask;
+    enum accelerator accelerator;
     enum precision precision;
     struct ops ops; /* the table as this rung fills it */
 };
@@ -45,11 +46,15 @@ struct options {
     const char *pattern; /* of slot names; NULL: all */
     unsigned caps;       /* may be used */
     int precision;       /* one of enum precision, or -1 for both */
+    enum accelerator accelerator;
+    int gpu;  /* which one */
+    int type; /* of activations, enum dtype; -1: f32 on a CPU, all three on a GPU */
     uint64_t seed;
     int repeat;    /* times as many random cases */
     int only_case; /* -1: all */
     int threads;
     bool full;  /* model shapes at full size */
+    bool drawn; /* and no model shapes at all */
     bool bench; /* time what passed */
     bool list;
     const char *tsv;
@@ -100,6 +105,8 @@ struct twin {
     const char *name;
     enum role role;
     struct twin *over; /* an output in the place of this input */
+    bool host;         /* stays on the host, whatever the device */
+    char *mirror;      /* all of it in the memory of a GPU, or NULL */
     char *bytes;       /* guard band, rows, guard band */
     char *pristine;    /* the same before any run */
     char *answer;      /* the same after the judge's run; outputs only */
@@ -109,13 +116,14 @@ struct twin {
 
 enum kind { KIND_NORMAL, KIND_TAILS, KIND_EQUAL, KIND_OFFSET, KIND_ZEROS, KIND_DENORMAL, KINDS };
 
-enum step { STEP_NONE, STEP_JUDGE, STEP_FIRST, STEP_AGAIN, STEP_ALONE, STEP_TIMED };
+enum step { STEP_NONE, STEP_JUDGE, STEP_REHEARSE, STEP_FIRST, STEP_AGAIN, STEP_ALONE, STEP_TIMED };
 
 struct check {
     struct device *device; /* the one to ask now */
     int64_t image;         /* where this run's images begin, for arrays on the host */
     int listed;            /* which of the check's own list of shapes, or -1: draw one */
     enum kind kind;        /* of values in this case */
+    enum dtype dtype;      /* of activations */
 
     const struct options *options;
     const struct slot *slot;
@@ -139,6 +147,9 @@ struct check {
 
     enum step step;
     int rung, round;
+    int calls, calls_wanted;       /* of a GPU, between two waits */
+    double once[RUNGS_MAX];        /* seconds of one call */
+    struct device *mirrors_device; /* that the mirrors were taken from */
     double began;
     double seconds[RUNGS_MAX][RUNS_TIMED_MAX];
     int timed[RUNGS_MAX];

@@ -105,6 +105,7 @@ void check_conv(struct check *c)
                         (struct ask){.name = "w",
                                      .dim = {s.outputs, s.inputs, s.kernel, s.kernel},
                                      .dtype = draw_dtype(c),
+                                     .host = true,
                                      .scale = 1 / sqrtf((float)(s.inputs * s.kernel * s.kernel))});
         end = draw_result(c, &s, s.outputs);
         check_weight_is(c, w, end.bias, s.stride, s.pad);
@@ -129,6 +130,7 @@ void check_conv_depthwise(struct check *c)
         w = draw_shared(c, (struct ask){.name = "w",
                                         .dim = {s.inputs, 1, s.kernel, s.kernel},
                                         .dtype = draw_dtype(c),
+                                        .host = true,
                                         .scale = 1 / (float)s.kernel});
         end = draw_result(c, &s, s.inputs);
         check_weight_is(c, w, end.bias, s.stride, s.pad);

@@ -32,6 +32,7 @@ static struct twin *draw_linear(struct check *c, struct twin **x)
     w = draw_shared(c, (struct ask){.name = "w",
                                     .dim = {1, 1, n, k},
                                     .dtype = draw_dtype(c),
+                                    .host = true,
                                     .scale = 1 / sqrtf((float)k)});
     y = draw_output(c, (struct ask){.name = "y", .dim = {b, 1, m, n}});
     check_weight_is(c, w, draw_absent(c, "bias"), 1, NULL);
@@ -81,9 +82,12 @@ void check_upload(struct check *c)
 {
     while (check_next_case(c, 0)) {
         struct ask ask = draw_dense(c, "host");
-        struct twin *host = draw_input(c, ask), *y;
+        struct twin *host, *y;
 
+        ask.host = true;
+        host = draw_input(c, ask);
         ask.name = "y";
+        ask.host = false;
         y = draw_output(c, ask);
         while (check_next_run(c))
             c->device->ops.upload(c->device, y->t, host->t.data);
@@ -97,6 +101,7 @@ void check_download(struct check *c)
         struct twin *x = draw_input(c, ask), *host;
 
         ask.name = "host";
+        ask.host = true;
         host = draw_output(c, ask);
         while (check_next_run(c))
             c->device->ops.download(c->device, host->t.data, x->t);
@@ -108,8 +113,10 @@ void check_memory(struct check *c)
 {
     while (check_next_case(c, 0)) {
         struct ask ask = draw_dense(c, "host");
-        struct twin *host = draw_input(c, ask), *back;
+        struct twin *host, *back;
 
+        ask.host = true;
+        host = draw_input(c, ask);
         ask.name = "back";
         back = draw_output(c, ask);
         while (check_next_run(c)) {
@@ -178,9 +185,11 @@ void check_download_pixels(struct check *c)
 {
     while (check_next_case(c, 0)) {
         int64_t h = draw_size(c, 1, 33), w = draw_size(c, 1, 65), count = h * w * 3;
-        struct twin *x = draw_input(c, (struct ask){.name = "x", .dim = {1, h, w, 3}});
-        struct twin *y =
-            draw_output(c, (struct ask){.name = "y", .dim = {1, 1, 1, count}, .dtype = DTYPE_I32});
+        struct twin *x =
+            draw_input(c, (struct ask){.name = "x", .dim = {1, h, w, 3}, .typed = true});
+        struct twin *y = draw_output(
+            c,
+            (struct ask){.name = "y", .dim = {1, 1, 1, count}, .dtype = DTYPE_I32, .host = true});
         uint8_t *bytes = malloc((size_t)count);
 
         assert(bytes && "no memory for a check");
@@ -199,7 +208,8 @@ void check_noise(struct check *c)
         struct twin *y = draw_output(
             c,
             (struct ask){.name = "y",
-                         .dim = {1, draw_size(c, 1, 65), draw_size(c, 1, 65), draw_size(c, 1, 5)}});
+                         .dim = {1, draw_size(c, 1, 65), draw_size(c, 1, 65), draw_size(c, 1, 5)},
+                         .typed = true});
         uint64_t seed = (uint64_t)draw_below(c, 1 << 30) << 33 | (uint64_t)draw_below(c, 1 << 30);
         uint32_t stream = (uint32_t)draw_below(c, 1000);
 

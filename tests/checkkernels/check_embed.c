@@ -28,7 +28,8 @@ void check_embed_tokens(struct check *c)
 /* Whole steps of training, and what samplers put between them. */
 static struct twin *draw_times(struct check *c, int64_t batch)
 {
-    struct twin *t = draw_input(c, (struct ask){.name = "t", .dim = {batch, 1, 1, 1}});
+    struct twin *t =
+        draw_input(c, (struct ask){.name = "t", .dim = {batch, 1, 1, 1}, .typed = true});
 
     for (int64_t b = 0; b < batch; b++)
         *(float *)tensor_row(t->t, b) =

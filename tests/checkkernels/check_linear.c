@@ -51,6 +51,7 @@ void check_linear(struct check *c)
         struct twin *w = draw_shared(c, (struct ask){.name = "w",
                                                      .dim = {1, 1, s.outputs, s.inputs},
                                                      .dtype = draw_dtype(c),
+                                                     .host = true,
                                                      .scale = 1 / sqrtf((float)s.inputs)});
         struct ending end = draw_ending(
             c, (struct ask){.name = "y", .dim = {s.batch, 1, s.rows, s.outputs}, .strided = true});

@@ -37,8 +37,10 @@ void check_norm_group(struct check *c)
                 h /= 2;
         }
         x = draw_input(c, (struct ask){.name = "x", .dim = {b, h, w, channels}});
-        gamma = draw_shared(c, (struct ask){.name = "gamma", .dim = {1, 1, 1, channels}});
-        beta = draw_shared(c, (struct ask){.name = "beta", .dim = {1, 1, 1, channels}});
+        gamma = draw_shared(
+            c, (struct ask){.name = "gamma", .dim = {1, 1, 1, channels}, .typed = true});
+        beta =
+            draw_shared(c, (struct ask){.name = "beta", .dim = {1, 1, 1, channels}, .typed = true});
         y = draw_output_or_over(c, "y", x);
         check_note(c, "groups %d, epsilon %g, %s", groups, (double)epsilon, draw_act_name(act));
         check_flops(c, 8.0 * (double)tensor_count(x->t));
@@ -61,8 +63,10 @@ void check_norm_layer(struct check *c)
             channels = layers[c->listed][2];
         }
         x = draw_input(c, (struct ask){.name = "x", .dim = {b, 1, tokens, channels}});
-        gamma = draw_shared(c, (struct ask){.name = "gamma", .dim = {1, 1, 1, channels}});
-        beta = draw_shared(c, (struct ask){.name = "beta", .dim = {1, 1, 1, channels}});
+        gamma = draw_shared(
+            c, (struct ask){.name = "gamma", .dim = {1, 1, 1, channels}, .typed = true});
+        beta =
+            draw_shared(c, (struct ask){.name = "beta", .dim = {1, 1, 1, channels}, .typed = true});
         y = draw_output_or_over(c, "y", x);
         check_flops(c, 8.0 * (double)tensor_count(x->t));
         while (check_next_run(c))

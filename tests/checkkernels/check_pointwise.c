@@ -127,11 +127,11 @@ void check_convert(struct check *c)
         struct ask ask = draw_shape(c, "x");
         struct twin *x, *y;
 
-        ask.strided = true;
-        ask.dtype = draw_dtype(c);
+        ask.strided = ask.typed = true;
+        ask.dtype = draw_any_dtype(c);
         x = draw_input(c, ask);
         ask.name = "y";
-        ask.dtype = draw_dtype(c);
+        ask.dtype = draw_any_dtype(c);
         y = draw_output(c, ask);
         while (check_next_run(c))
             c->device->ops.convert(c->device, y->t, x->t);

@@ -53,6 +53,56 @@ static const struct bound bounds[] = {
     {"pool", "f32", 1e-13, 1e-5, 0, 1e-37},
     {"embed_tokens", "f32", 0, 0, 0, 0},
     {"embed_time", "f32", 0, 0, 1, 1},
+    {"open", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"weight_pack", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"linear", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"conv", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"conv_depthwise", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"norm_group", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"norm_layer", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"geglu", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"pool", "f16", 1e-07, 0.05, 0, 1e-30},
+    {"attention", "f16", 2e-06, 0.05, 0, 1e-30},
+    {"enter", "f16", 0, 0, 0, 0},
+    {"upload", "f16", 0, 0, 0, 0},
+    {"download", "f16", 0, 0, 0, 0},
+    {"download_pixels", "f16", 0, 0, 0, 0},
+    {"convert", "f16", 0, 0, 0, 0},
+    {"concat", "f16", 0, 0, 0, 0},
+    {"resize_nearest", "f16", 0, 0, 0, 0},
+    {"prepare", "f16", 0, 0, 1, 0},
+    {"activate", "f16", 0, 0, 1, 1e-2},
+    {"add", "f16", 0, 0, 1, 0},
+    {"affine", "f16", 0, 0, 1, 0},
+    {"mix", "f16", 0, 0, 1, 0},
+    {"embed_tokens", "f16", 0, 0, 1, 0},
+    {"noise", "f16", 0, 0, 1, 1e-3},
+    {"embed_time", "f16", 0, 0, 1, 1e-3},
+    {"open", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"weight_pack", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"linear", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"conv", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"conv_depthwise", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"norm_group", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"norm_layer", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"geglu", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"pool", "bf16", 5e-06, 0.4, 0, 1e-30},
+    {"attention", "bf16", 0.0001, 0.4, 0, 1e-30},
+    {"enter", "bf16", 0, 0, 0, 0},
+    {"upload", "bf16", 0, 0, 0, 0},
+    {"download", "bf16", 0, 0, 0, 0},
+    {"download_pixels", "bf16", 0, 0, 0, 0},
+    {"convert", "bf16", 0, 0, 0, 0},
+    {"concat", "bf16", 0, 0, 0, 0},
+    {"resize_nearest", "bf16", 0, 0, 0, 0},
+    {"prepare", "bf16", 0, 0, 1, 0},
+    {"activate", "bf16", 0, 0, 1, 1e-2},
+    {"add", "bf16", 0, 0, 1, 0},
+    {"affine", "bf16", 0, 0, 1, 0},
+    {"mix", "bf16", 0, 0, 1, 0},
+    {"embed_tokens", "bf16", 0, 0, 1, 0},
+    {"noise", "bf16", 0, 0, 1, 1e-3},
+    {"embed_time", "bf16", 0, 0, 1, 1e-3},
 };
 
 /* The arithmetic inside a slot on rung r. */
@@ -60,6 +110,8 @@ const char *close_row(const struct check *c, int r)
 {
     const struct rung *rung = &c->rungs[r];
 
+    if (c->dtype != DTYPE_F32)
+        return dtype_name(c->dtype);
     if (c->slot->mixes && rung->precision == PRECISION_MIXED)
         return "mixed";
     if (c->slot->winograd && (rung->mask & CAP_WINOGRAD))

@@ -67,9 +67,18 @@ const char *draw_act_name(enum act act)
     return names[act];
 }
 
-enum dtype draw_dtype(struct check *c)
+enum dtype draw_any_dtype(struct check *c)
 {
     return (enum dtype)draw_below(c, DTYPE_BF16 + 1);
+}
+
+/* A device of 16 bits rounds weights when it packs them, which is no mistake of its kernels: there
+   a file's numbers are of its type already. */
+enum dtype draw_dtype(struct check *c)
+{
+    enum dtype any = draw_any_dtype(c);
+
+    return c->dtype == DTYPE_F32 ? any : c->dtype;
 }
 
 /* What the values of one tensor have in common. */
@@ -150,6 +159,7 @@ static struct twin *place(struct check *c, struct ask ask, enum role role)
     size_t skew = 0;
     struct tensor wide;
 
+    twin->host = ask.host;
     if (ask.strided && draw_chance(c, 50)) {
         left = draw_size(c, 1, 48) - 1;
         right = draw_size(c, 1, 48) - 1;
@@ -174,17 +184,26 @@ static struct twin *place(struct check *c, struct ask ask, enum role role)
     return twin;
 }
 
+/* The type of activations, unless another was asked for. */
+static enum dtype dtype_of(const struct check *c, struct ask ask)
+{
+    return ask.typed || ask.dtype != DTYPE_F32 ? ask.dtype : c->dtype;
+}
+
 static struct twin *draw_values(struct check *c, struct ask ask, enum role role)
 {
-    struct twin *twin = place(c, ask, role);
+    struct twin *twin;
     struct family f = {
         .kind = ask.plain ? KIND_NORMAL : c->kind,
         .scale = ask.scale != 0 ? (double)ask.scale : 1,
         .constant = draw_normal(c),
         .offset = ask.summed ? 30 : 1000,
     };
-    size_t step = dtype_bytes(ask.dtype);
+    size_t step;
 
+    ask.dtype = dtype_of(c, ask);
+    step = dtype_bytes(ask.dtype);
+    twin = place(c, ask, role);
     for (int64_t row = 0; row < tensor_rows(twin->t); row++) {
         char *at = tensor_row(twin->t, row);
         for (int64_t i = 0; i < twin->t.dim[3]; i++)
@@ -222,6 +241,7 @@ struct twin *draw_ids(struct check *c, struct ask ask, int limit)
 
 struct twin *draw_output(struct check *c, struct ask ask)
 {
+    ask.dtype = dtype_of(c, ask);
     return place(c, ask, ROLE_OUTPUT);
 }
 
@@ -231,6 +251,7 @@ struct twin *draw_over(struct check *c, const char *name, struct twin *input)
     struct twin *twin = next_twin(c, name);
 
     *twin = *input;
+    twin->mirror = NULL;
     twin->name = name;
     twin->role = ROLE_OUTPUT;
     twin->over = input;
@@ -252,7 +273,7 @@ struct twin *draw_absent(struct check *c, const char *name)
 
 struct twin *draw_output_or_over(struct check *c, const char *name, struct twin *input)
 {
-    struct ask ask = {.name = name, .dtype = input->t.dtype};
+    struct ask ask = {.name = name, .dtype = input->t.dtype, .typed = true};
 
     if (draw_chance(c, 33))
         return draw_over(c, name, input);
@@ -267,11 +288,11 @@ struct ending draw_ending(struct check *c, struct ask y)
     int64_t n = y.dim[3];
 
     add.name = "add";
-    end.bias =
-        draw_chance(c, 75)
-            ? draw_shared(c,
-                          (struct ask){.name = "bias", .dim = {1, 1, 1, n}, .dtype = draw_dtype(c)})
-            : draw_absent(c, "bias");
+    end.bias = draw_chance(c, 75) ? draw_shared(c, (struct ask){.name = "bias",
+                                                                .dim = {1, 1, 1, n},
+                                                                .dtype = draw_dtype(c),
+                                                                .host = true})
+                                  : draw_absent(c, "bias");
     end.shift =
         !end.none && draw_chance(c, 40)
             ? draw_input(c,
@@ -298,6 +319,9 @@ struct epilogue ending_epilogue(const struct ending *end)
 void draw_forget(struct check *c)
 {
     for (int i = 0; i < c->twin_count; i++) {
+        if (c->twins[i].mirror)
+            c->mirrors_device->ops.memory_give(c->mirrors_device, c->twins[i].mirror,
+                                               c->twins[i].size);
         free(c->twins[i].bytes);
         free(c->twins[i].pristine);
         free(c->twins[i].answer);

@@ -13,6 +13,8 @@ struct ask {
     int64_t dim[4];
     enum dtype dtype;
     float scale;  /* values are about this large; 0 means 1 */
+    bool typed;   /* f32 means f32, not the type of activations */
+    bool host;    /* is passed to a GPU as an address on the host */
     bool strided; /* may be a slice of the columns of something wider */
     bool plain;   /* normal values, whatever the kind of the case */
     bool summed;  /* against weights of both signs: an offset of 30 leaves more than it cancels */
@@ -25,7 +27,8 @@ bool draw_chance(struct check *c, int percent);
 double draw_normal(struct check *c);
 enum act draw_act(struct check *c);
 const char *draw_act_name(enum act act);
-enum dtype draw_dtype(struct check *c); /* of a weight: any float */
+enum dtype draw_dtype(struct check *c); /* of a weight: one that the device keeps exactly */
+enum dtype draw_any_dtype(struct check *c);
 
 struct twin *draw_input(struct check *c, struct ask ask);
 struct twin *draw_shared(struct check *c, struct ask ask);         /* the same for all images */

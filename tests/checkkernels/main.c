@@ -2,13 +2,15 @@
 /*
  * checkkernels - judges and times every slot of the op table.
  *
- *     checkkernels [--op=PATTERN] [--caps=LIST] [--precision=f32|mixed] [--seed=N] [--repeat=N]
- *                  [--case=N] [--threads=N] [--full] [--bench] [--list] [--tsv=FILE]
+ *     checkkernels [--op=PATTERN] [--caps=LIST] [--device=cpu|cuda|cuda:N] [--type=f32|f16|bf16]
+ *                  [--precision=f32|mixed] [--seed=N] [--repeat=N] [--case=N] [--threads=N]
+ *                  [--full] [--drawn] [--bench] [--list] [--tsv=FILE]
  *
  * It exits 0 when every slot of every filling agrees with its judge. Each slot is checked in a
  * child, so a crash costs one line; this process computes nothing, so that its children may start
  * threads of their own.
  */
+#include "kernels/cuda.h"
 #include "tests/checkkernels/check.h"
 
 #include <errno.h>
@@ -19,21 +21,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { EXIT_SKIPPED = 77 }; /* no GPU to check */
+
 enum { SLOT_SECONDS = 600, SLOT_SECONDS_FULL = 3600 }; /* a slot that takes longer hangs */
 
 static const struct {
     const char *name;
     unsigned cap;
-} cap_names[] = {{"avx2", CAP_AVX2},
-                 {"avx512", CAP_AVX512},
-                 {"bf16", CAP_BF16},
-                 {"onednn", CAP_ONEDNN},
-                 {"winograd", CAP_WINOGRAD}};
+} cap_names[] = {{"avx2", CAP_AVX2},     {"avx512", CAP_AVX512},     {"bf16", CAP_BF16},
+                 {"onednn", CAP_ONEDNN}, {"winograd", CAP_WINOGRAD}, {"sm80", CAP_SM80},
+                 {"sm90", CAP_SM90},     {"cublaslt", CAP_CUBLASLT}, {"cudnn", CAP_CUDNN},
+                 {"graphs", CAP_GRAPHS}};
 
 static const char usage[] =
-    "usage: checkkernels [--op=PATTERN] [--caps=none|all|avx2,avx512,bf16,onednn,winograd]\n"
-    "                    [--precision=f32|mixed] [--seed=N] [--repeat=N] [--case=N]\n"
-    "                    [--threads=N] [--full] [--bench] [--list] [--tsv=FILE]\n";
+    "usage: checkkernels [--op=PATTERN] [--caps=none|all|avx2,avx512,bf16,onednn,winograd|\n"
+    "                    sm80,sm90,cublaslt,cudnn,graphs] [--device=cpu|cuda|cuda:N]\n"
+    "                    [--type=f32|f16|bf16] [--precision=f32|mixed] [--seed=N] [--repeat=N] "
+    "[--case=N]\n"
+    "                    [--threads=N] [--full] [--drawn] [--bench] [--list] [--tsv=FILE]\n";
 
 static bool parse_caps(const char *list, unsigned *caps)
 {
@@ -65,6 +70,28 @@ static bool parse_number(const char *text, long *number)
     return !errno && end != text && !*end && *number >= 0;
 }
 
+static bool parse_device(struct options *o, const char *value)
+{
+    long number = 0;
+
+    if (!strcmp(value, "cpu"))
+        return true;
+    o->accelerator = ACCELERATOR_CUDA;
+    if (strcmp(value, "cuda") != 0 &&
+        (strncmp(value, "cuda:", 5) || !parse_number(value + 5, &number)))
+        return false;
+    o->gpu = (int)number;
+    return number < 1 << 16;
+}
+
+static bool parse_type(struct options *o, const char *value)
+{
+    for (o->type = DTYPE_F32; o->type <= DTYPE_BF16; o->type++)
+        if (!strcmp(value, dtype_name((enum dtype)o->type)))
+            return true;
+    return false;
+}
+
 static bool parse_named(struct options *o, const char *name, const char *value)
 {
     long number = 0;
@@ -75,6 +102,10 @@ static bool parse_named(struct options *o, const char *name, const char *value)
         o->tsv = value;
     else if (!strcmp(name, "--caps"))
         return parse_caps(value, &o->caps);
+    else if (!strcmp(name, "--device"))
+        return parse_device(o, value);
+    else if (!strcmp(name, "--type"))
+        return parse_type(o, value);
     else if (!strcmp(name, "--precision") && !strcmp(value, "f32"))
         o->precision = PRECISION_F32;
     else if (!strcmp(name, "--precision") && !strcmp(value, "mixed"))
@@ -101,6 +132,8 @@ static bool parse(struct options *o, int argc, char **argv)
         const char *value = strchr(argv[i], '=');
         if (!strcmp(argv[i], "--full"))
             o->full = true;
+        else if (!strcmp(argv[i], "--drawn"))
+            o->drawn = true;
         else if (!strcmp(argv[i], "--bench"))
             o->bench = true;
         else if (!strcmp(argv[i], "--list"))
@@ -117,11 +150,13 @@ static bool parse(struct options *o, int argc, char **argv)
 }
 
 /* A rung's name is what it was given; the same words repeat it. */
-static void rung_add(struct rung *rungs, int *count, unsigned mask, enum precision precision)
+static void rung_add(struct rung *rungs, int *count, enum accelerator accelerator, unsigned mask,
+                     enum precision precision)
 {
     struct rung *rung = &rungs[(*count)++];
     size_t used = 0;
 
+    rung->accelerator = accelerator;
     rung->mask = mask;
     rung->precision = precision;
     snprintf(rung->caps, sizeof(rung->caps), "none");
@@ -131,9 +166,13 @@ static void rung_add(struct rung *rungs, int *count, unsigned mask, enum precisi
                                      used ? "," : "", cap_names[i].name);
     snprintf(rung->name, sizeof(rung->name), "%s%s", rung->caps,
              precision == PRECISION_MIXED ? " mixed" : "");
-    ops_fill_reference(&rung->ops);
-    ops_fill_simd(&rung->ops, mask);
-    ops_fill_onednn(&rung->ops, mask);
+    if (rung->accelerator == ACCELERATOR_CUDA) {
+        ops_fill_cuda(&rung->ops, mask);
+    } else {
+        ops_fill_reference(&rung->ops);
+        ops_fill_simd(&rung->ops, mask);
+        ops_fill_onednn(&rung->ops, mask);
+    }
     ops_assert_full(&rung->ops);
 }
 
@@ -165,7 +204,30 @@ static int climb(struct rung *rungs, const struct options *o)
         if ((ladder[i].mask & ~have) ||
             (o->precision >= 0 && o->precision != (int)ladder[i].precision))
             continue;
-        rung_add(rungs, &count, ladder[i].mask, ladder[i].precision);
+        rung_add(rungs, &count, ACCELERATOR_CPU, ladder[i].mask, ladder[i].precision);
+    }
+    return count;
+}
+
+/* From one thread per output to everything a GPU and its libraries have. */
+static const unsigned cuda_ladder[] = {
+    0,
+    CAP_SM80,
+    CAP_SM80 | CAP_SM90,
+    CAP_SM80 | CAP_SM90 | CAP_CUBLASLT,
+    CAP_SM80 | CAP_SM90 | CAP_CUBLASLT | CAP_CUDNN,
+    CAP_SM80 | CAP_SM90 | CAP_CUBLASLT | CAP_CUDNN | CAP_GRAPHS,
+};
+
+static int climb_cuda(struct rung *rungs, const struct options *o, enum dtype dtype, unsigned have)
+{
+    static const enum precision precisions[] = {PRECISION_F32, PRECISION_F16, PRECISION_BF16};
+    int count = 0;
+
+    for (int i = 0; i < COUNT(cuda_ladder); i++) {
+        unsigned mask = cuda_ladder[i] & have;
+        if (!(cuda_ladder[i] & ~o->caps) && (i == 0 || mask != rungs[count - 1].mask))
+            rung_add(rungs, &count, ACCELERATOR_CUDA, mask, precisions[dtype]);
     }
     return count;
 }
@@ -196,6 +258,8 @@ static void check_in_child(struct check *c)
 
     options.reference = false;
     for (int r = 0; !st && r < c->rung_count; r++) {
+        options.accelerator = c->rungs[r].accelerator;
+        options.index = c->options->gpu;
         options.caps_off = ~c->rungs[r].mask;
         options.precision = c->rungs[r].precision;
         if (!c->shared->verdicts[r].crashed && (check_is_new(c, r) || c->slot->check == check_open))
@@ -305,13 +369,66 @@ static void list(const struct check *c)
         printf("slot  %s\n", slots[i].name);
 }
 
+/* All slots with activations of one type. Returns how many rungs failed, or below 0 when there is
+   nothing to check. */
+static int check_type(struct check *c, struct rung *rungs, enum dtype dtype, unsigned have)
+{
+    const struct options *o = c->options;
+    int failed;
+
+    c->dtype = dtype;
+    c->rung_count =
+        o->accelerator == ACCELERATOR_CUDA ? climb_cuda(rungs, o, dtype, have) : climb(rungs, o);
+    if (!c->rung_count) {
+        fputs("checkkernels: no rung is left with these capabilities and this precision\n", stderr);
+        return -1;
+    }
+    if (o->list) {
+        list(c);
+        return 0;
+    }
+    c->timing = false;
+    failed = unclaimed() + check_all(c);
+    c->timing = o->bench && !failed;
+    if (c->timing)
+        failed += check_all(c);
+    return failed;
+}
+
+/* A child asks the GPU: a process that has used one cannot give it to children of its own. */
+static int ask_gpu(const struct options *o, unsigned *have)
+{
+    int pipes[2], how;
+    pid_t child;
+
+    if (pipe(pipes))
+        return 1;
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        struct why why = {""};
+        unsigned caps = 0;
+        enum status st = cuda_probe(o->gpu, &caps, &why);
+
+        if (st)
+            fprintf(stderr, "checkkernels: %s\n", why.text);
+        _exit(st || write(pipes[1], &caps, sizeof(caps)) != sizeof(caps) ? EXIT_SKIPPED : 0);
+    }
+    if (child < 0 || waitpid(child, &how, 0) != child || !WIFEXITED(how))
+        return 1;
+    if (WEXITSTATUS(how))
+        return WEXITSTATUS(how);
+    return read(pipes[0], have, sizeof(*have)) != sizeof(*have);
+}
+
 int main(int argc, char **argv)
 {
     static struct rung rungs[RUNGS_MAX];
     static struct check c;
     struct options options = {
-        .caps = ~0u, .precision = -1, .seed = 1, .repeat = 1, .only_case = -1};
-    int failed;
+        .caps = ~0u, .precision = -1, .type = -1, .seed = 1, .repeat = 1, .only_case = -1};
+    unsigned have = 0;
+    int failed = 0;
 
     if (!parse(&options, argc, argv)) {
         fputs(usage, stderr);
@@ -319,14 +436,14 @@ int main(int argc, char **argv)
     }
     c.options = &options;
     c.rungs = rungs;
-    c.rung_count = climb(rungs, &options);
-    if (!c.rung_count) {
-        fputs("checkkernels: no rung is left with these capabilities and this precision\n", stderr);
+    if (options.accelerator == ACCELERATOR_CUDA) {
+        int code = ask_gpu(&options, &have);
+
+        if (code)
+            return code;
+    } else if (options.type > DTYPE_F32) {
+        fputs("checkkernels: a CPU's activations are f32\n", stderr);
         return 2;
-    }
-    if (options.list) {
-        list(&c);
-        return 0;
     }
     c.shared =
         mmap(NULL, sizeof(*c.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -340,10 +457,19 @@ int main(int argc, char **argv)
               "median\tus_highest\t"
               "gb_s\tgflop_s\tratio\n",
               c.tsv);
-    failed = unclaimed() + check_all(&c);
-    c.timing = options.bench && !failed;
-    if (c.timing)
-        failed += check_all(&c);
+    for (int type = DTYPE_F32; type <= DTYPE_BF16; type++) {
+        int wrong;
+
+        if (options.type >= 0 ? options.type != type
+                              : options.accelerator == ACCELERATOR_CPU && type != DTYPE_F32)
+            continue;
+        wrong = check_type(&c, rungs, (enum dtype)type, have);
+        if (wrong < 0)
+            return 2;
+        failed += wrong;
+    }
+    if (options.list)
+        return 0;
     if (c.tsv && fclose(c.tsv))
         failed++;
     printf(failed ? "%d failed\n" : "every slot agrees with its judge\n", failed);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#define SAMPLE_SECONDS 2e-3 /* that a GPU is timed for at once */
+
 enum { JUDGE = RUNGS_MAX }; /* where the judge's packed weight lies */
 
 static double now(void)
@@ -96,7 +98,7 @@ bool check_next_case(struct check *c, int listed)
             return false;
         c->index = c->options->only_case;
     }
-    if (c->index >= case_count(c, listed))
+    if (c->index >= case_count(c, c->options->drawn ? 0 : listed))
         return false;
     begin_case(c);
     return true;
@@ -111,6 +113,44 @@ static int64_t images(const struct check *c)
     return 1;
 }
 
+static struct tensor bytes_of(const struct twin *twin, void *data)
+{
+    return tensor_view(data, DTYPE_I32, 1, 1, 1, (int64_t)(twin->size / sizeof(int32_t)));
+}
+
+static bool is_mirrored(const struct check *c, const struct twin *twin)
+{
+    return c->device->accelerator != ACCELERATOR_CPU && !twin->host && twin->whole.data;
+}
+
+/* The call sees the same place of the mirror. While timing, numbers are sent once. */
+static void mirror_in(struct check *c, struct twin *twin)
+{
+    struct device *d = c->device;
+    bool fresh = !twin->mirror;
+
+    if (fresh) {
+        c->mirrors_device = d;
+        twin->mirror = d->ops.memory_take(d, twin->size);
+        assert(twin->mirror && "no memory on the GPU for a check");
+    }
+    if (fresh || c->step != STEP_TIMED)
+        d->ops.upload(d, bytes_of(twin, twin->mirror), twin->bytes);
+    twin->t.data = twin->mirror + ((char *)twin->t.data - twin->bytes);
+}
+
+/* What the call left behind, on the host again. */
+static void mirrors_out(struct check *c)
+{
+    for (int i = 0; i < c->twin_count; i++) {
+        struct twin *twin = &c->twins[i];
+        if (!is_mirrored(c, twin) || !twin->mirror)
+            continue;
+        c->device->ops.download(c->device, twin->bytes, bytes_of(twin, twin->mirror));
+        twin->t.data = twin->bytes + ((char *)twin->t.data - twin->mirror);
+    }
+}
+
 /* Show the call under test images [from, from + count) and fresh outputs. */
 static void show(struct check *c, int64_t from, int64_t count)
 {
@@ -122,6 +162,8 @@ static void show(struct check *c, int64_t from, int64_t count)
         if (twin->role == ROLE_OUTPUT && c->step != STEP_TIMED)
             memcpy(twin->bytes, twin->pristine, twin->size);
         twin->t = twin->role == ROLE_SHARED ? twin->whole : tensor_slice(twin->whole, from, count);
+        if (is_mirrored(c, twin))
+            mirror_in(c, twin);
         if (twin->over)
             twin->over->t = twin->t;
     }
@@ -249,6 +291,7 @@ static bool judge_output(struct check *c, const struct twin *y)
     case STEP_ALONE:
         return same_bits(c, y, y->before, "alone and in its batch");
     case STEP_NONE:
+    case STEP_REHEARSE:
     case STEP_TIMED:
         break;
     }
@@ -262,6 +305,7 @@ static bool judge_run(struct check *c)
         report_failure(c, "the device is broken");
         return false;
     }
+    mirrors_out(c);
     for (int i = 0; i < c->twin_count; i++) {
         const struct twin *twin = &c->twins[i];
         if (!twin->whole.data)
@@ -298,7 +342,26 @@ static bool next_judged_rung(struct check *c, int from)
         return false;
     c->shared->verdicts[r].judged = true;
     c->shared->verdicts[r].cases++;
-    ask(c, STEP_FIRST, r);
+    c->round = 0;
+    ask(c, c->rungs[r].mask & CAP_CUDNN ? STEP_REHEARSE : STEP_FIRST, r);
+    show(c, 0, images(c));
+    return true;
+}
+
+/* A batch and an image alone, then the device is prepared for both. */
+static bool next_rehearsal(struct check *c, bool good)
+{
+    if (!good)
+        return next_judged_rung(c, c->rung + 1);
+    if (c->round++ == 0 && images(c) > 1) {
+        show(c, 0, 1);
+        return true;
+    }
+    if (device_prepare(c->device)) {
+        report_failure(c, "the device broke while it was prepared");
+        return next_judged_rung(c, c->rung + 1);
+    }
+    ask(c, STEP_FIRST, c->rung);
     show(c, 0, images(c));
     return true;
 }
@@ -314,6 +377,8 @@ static bool next_judged(struct check *c)
     }
     if (c->step == STEP_JUDGE)
         return next_judged_rung(c, 0);
+    if (c->step == STEP_REHEARSE)
+        return next_rehearsal(c, good);
     if (good && c->step == STEP_FIRST) {
         ask(c, STEP_AGAIN, c->rung);
         show(c, 0, images(c));
@@ -324,6 +389,19 @@ static bool next_judged(struct check *c)
     return next_judged_rung(c, c->rung + 1);
 }
 
+/* Waiting for a GPU takes as long as a small op: so many calls lie between two waits that it does
+   not count. */
+static int calls_for(const struct check *c, int r)
+{
+    double once = c->once[r];
+
+    if (c->device->accelerator == ACCELERATOR_CPU || c->round == 0)
+        return 1;
+    return once > SAMPLE_SECONDS          ? 1
+           : once * 1000 < SAMPLE_SECONDS ? 1000
+                                          : (int)(SAMPLE_SECONDS / once);
+}
+
 /* Rungs take turns, so that whatever else the machine does falls on all of them alike. Round 0
    warms up; a rung that has had a second rests. */
 static bool next_timed(struct check *c)
@@ -332,10 +410,19 @@ static bool next_timed(struct check *c)
 
     if (c->step == STEP_NONE) {
         memset(c->timed, 0, sizeof(c->timed));
+        memset(c->once, 0, sizeof(c->once));
         c->round = 0;
         ask(c, STEP_JUDGE, 0);
     } else {
-        double took = now() - c->began;
+        double took;
+        if (++c->calls < c->calls_wanted)
+            return true;
+        if (device_sync(c->device)) {
+            report_failure(c, "the device is broken");
+            return false;
+        }
+        took = (now() - c->began) / c->calls;
+        c->once[c->rung] = took;
         if (c->round > 0 || took > 1)
             c->seconds[c->rung][c->timed[c->rung]++] = took;
         r = c->rung + 1;
@@ -349,6 +436,8 @@ static bool next_timed(struct check *c)
         } else if (c->timed[r] == 0 || c->seconds[r][0] * c->timed[r] < 0.5) {
             ask(c, STEP_TIMED, r);
             show(c, 0, images(c));
+            c->calls = 0;
+            c->calls_wanted = calls_for(c, r);
             c->began = now();
             return true;
         }
