@@ -6,9 +6,9 @@
  * on its way while this one is used; a warp has 16 queries, keeps their running maximum and sum
  * ("online softmax": Milakov and Gimelshein, 2018; FlashAttention: Dao et al., 2022), and turns
  * scores into the left side of the second product while they are in registers. Heads wider than 160
- * (the autoencoder's single one of 512) are shared by two warps, which keep half of the columns of
+ * (the autoencoder's single one of 512) are shared by two warps, which keep which of the columns of
  * y each and both compute the scores: 1.5 times the FLOPs, but y stays in registers. FLOPs: 4 T S D
- * a head; bytes: K and V once for each 64 queries, mostly out of L2. Predicted, not measured: half
+ * a head; bytes: K and V once for each 64 queries, mostly out of L2. Predicted, not measured: which
  * of the matrix units' peak on sm_80, a quarter on sm_90 at D = 64; there cuDNN comes first.
  *
  * A query's keys are summed tile by tile from the first: bit for bit the same in any batch.
@@ -143,27 +143,27 @@ template <typename F>
 static __device__ __forceinline__ void soften(float s[F::KEYS / 8][4], struct running<F> *r)
 {
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-        float most = r->most[half], shrink, sum = 0;
+    for (int which = 0; which < 2; which++) {
+        float most = r->most[which], shrink, sum = 0;
 
 #pragma unroll
         for (int n = 0; n < F::KEYS / 8; n++)
-            most = fmaxf(most, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
+            most = fmaxf(most, fmaxf(s[n][2 * which], s[n][2 * which + 1]));
         most = row_max(most);
-        shrink = exp2f(r->most[half] - most);
-        r->most[half] = most;
+        shrink = exp2f(r->most[which] - most);
+        r->most[which] = most;
 #pragma unroll
         for (int n = 0; n < F::KEYS / 8; n++)
 #pragma unroll
-            for (int i = 2 * half; i < 2 * half + 2; i++) {
+            for (int i = 2 * which; i < 2 * which + 2; i++) {
                 s[n][i] = exp2f(s[n][i] - most);
                 sum += s[n][i];
             }
-        r->sum[half] = r->sum[half] * shrink + sum;
+        r->sum[which] = r->sum[which] * shrink + sum;
 #pragma unroll
         for (int n = 0; n < F::PART / 8; n++) {
-            r->y[n][2 * half] *= shrink;
-            r->y[n][2 * half + 1] *= shrink;
+            r->y[n][2 * which] *= shrink;
+            r->y[n][2 * which + 1] *= shrink;
         }
     }
 }
@@ -220,9 +220,9 @@ static __device__ __forceinline__ void store(const struct head &h, struct runnin
     int lane = (int)threadIdx.x % 32;
 
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-        int row = query + lane / 4 + half * 8;
-        float sum = r->sum[half];
+    for (int which = 0; which < 2; which++) {
+        int row = query + lane / 4 + which * 8;
+        float sum = r->sum[which];
         T *y = (T *)h.y + row * h.y_stride;
 
         sum += __shfl_xor_sync(0xffffffffu, sum, 1);
@@ -234,7 +234,7 @@ static __device__ __forceinline__ void store(const struct head &h, struct runnin
                 int c = column + n * 8 + lane % 4 * 2 + i;
 
                 if (row < h.queries && c < h.width)
-                    number_put(y + c, r->y[n][2 * half + i] / sum);
+                    number_put(y + c, r->y[n][2 * which + i] / sum);
             }
     }
 }

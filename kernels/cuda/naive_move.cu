@@ -165,28 +165,28 @@ void embed_tokens_naive(struct device *d, struct tensor y, struct tensor ids, st
 
 /* Each step rounds to f32, exactly as the models were trained; `log_period` is the f32 next to
    log(10000). */
-static __global__ void embed_time(struct number_rows y, const float *t, int64_t rows, int64_t half,
+static __global__ void embed_time(struct number_rows y, const float *t, int64_t rows, int64_t waves,
                                   bool flip, float freq_shift)
 {
     const float log_period = 9.21034037197618f;
     int64_t row, i;
     float exponent, angle;
 
-    if (!number_of_thread(rows, half, &row, &i))
+    if (!number_of_thread(rows, waves, &row, &i))
         return;
-    exponent = __fmul_rn(-log_period, (float)i) / ((float)half - freq_shift);
+    exponent = __fmul_rn(-log_period, (float)i) / ((float)waves - freq_shift);
     angle = __fmul_rn(t[row], (float)exp((double)exponent));
-    number_store(y, row, flip ? half + i : i, (float)sin((double)angle));
-    number_store(y, row, flip ? i : half + i, (float)cos((double)angle));
+    number_store(y, row, flip ? waves + i : i, (float)sin((double)angle));
+    number_store(y, row, flip ? i : waves + i, (float)cos((double)angle));
 }
 
 void embed_time_naive(struct device *d, struct tensor y, struct tensor t, bool flip,
                       float freq_shift)
 {
-    int64_t half = y.dim[3] / 2, rows = y.dim[0];
-    struct launch_shape s = {dim3(launch_blocks(rows * half, THREADS)), dim3(THREADS)};
+    int64_t waves = y.dim[3] / 2, rows = y.dim[0];
+    struct launch_shape s = {dim3(launch_blocks(rows * waves, THREADS)), dim3(THREADS)};
 
     shape_embed_time(y, t);
-    launch(d, "embed_time", s, embed_time, number_rows_of(y), (const float *)t.data, rows, half,
+    launch(d, "embed_time", s, embed_time, number_rows_of(y), (const float *)t.data, rows, waves,
            flip, freq_shift);
 }

@@ -120,7 +120,7 @@ static void make_candidates(const struct crew *crew, int target, struct family *
         recall(p, &f->keys[0], &engine[0]) && make_candidate(p, target, f, graphs, &engine[0]);
     if (f->remembered)
         return;
-    count = engine_list(&graphs[0], &p->target[target], engine, LISTED_MAX);
+    count = dnn_engine_list(&graphs[0], &p->target[target], engine, LISTED_MAX);
     for (int i = 0; i < count && f->candidates < crew->candidates_max; i++)
         make_candidate(p, target, f, graphs, &engine[i]);
 }

@@ -17,7 +17,7 @@ static enum status open_target(struct plans *p, struct target *t, struct why *wh
     cudnnStatus_t trouble;
 
     if (p->options.device_json)
-        return engine_describe(l, &t->device, p->options.device_json, why);
+        return dnn_engine_describe(l, &t->device, p->options.device_json, why);
     trouble = l->create(&t->handle);
     return trouble ? library_fail(l, trouble, "cuDNN cannot use the device", why) : ST_OK;
 }
@@ -115,7 +115,7 @@ struct plan *plans_make(const struct plans *p, int target, const struct graph *g
     plan->key = *key;
     plan->engine = *engine;
     plan->target = target;
-    if (engine_plan(g, &p->target[target], engine, &plan->made, &plan->workspace, why)) {
+    if (dnn_engine_plan(g, &p->target[target], engine, &plan->made, &plan->workspace, why)) {
         plans_drop(p, &plan);
     } else if (plan->workspace > (int64_t)p->options.workspace_max) {
         why_fail(why, ST_FULL, "a plan wants %lld bytes of workspace", (long long)plan->workspace);
@@ -257,7 +257,7 @@ enum status plans_list(struct plans *p, const struct plan_key *key, struct plan_
     *count = 0;
     if (st)
         return st;
-    *count = engine_list(&g, &p->target[0], engines, max);
+    *count = dnn_engine_list(&g, &p->target[0], engines, max);
     graph_close(&g);
     return ST_OK;
 }

@@ -9,7 +9,7 @@
 #ifndef KERNELS_CUDA_CUDNN_PLANS_H
 #define KERNELS_CUDA_CUDNN_PLANS_H
 
-#include "kernels/cuda/cudnn/engine.h"
+#include "kernels/cuda/cudnn/dnn_engine.h"
 #include "kernels/cuda/cudnn/plan_key.h"
 
 #define PLANS_SLOTS (2 * PLANS_MAX) /* a power of two */

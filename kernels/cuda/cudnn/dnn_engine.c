@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/cuda/cudnn/engine.h"
+#include "kernels/cuda/cudnn/dnn_engine.h"
 
 #include <string.h>
 
@@ -25,8 +25,8 @@ static enum status describe(const struct library *l, desc *device, cudnnBackendA
     return library_fail(l, trouble, "cuDNN cannot read the device's properties", why);
 }
 
-enum status engine_describe(const struct library *l, desc *device, const char *json,
-                            struct why *why)
+enum status dnn_engine_describe(const struct library *l, desc *device, const char *json,
+                                struct why *why)
 {
     return describe(l, device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
                     (int64_t)strlen(json) + 1, json, why);
@@ -181,7 +181,7 @@ static int ask(const struct graph *g, const struct target *t, cudnnBackendHeurMo
     return asked ? at_most(count, OFFERS_MAX) : 0;
 }
 
-int engine_list(const struct graph *g, const struct target *t, struct plan_engine *out, int max)
+int dnn_engine_list(const struct graph *g, const struct target *t, struct plan_engine *out, int max)
 {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
     desc config[OFFERS_MAX];
@@ -262,9 +262,9 @@ static cudnnStatus_t make_plan(const struct library *l, const struct target *t, 
     return trouble ? trouble : l->finalize(*out);
 }
 
-enum status engine_plan(const struct graph *g, const struct target *t,
-                        const struct plan_engine *engine, desc *plan, int64_t *workspace,
-                        struct why *why)
+enum status dnn_engine_plan(const struct graph *g, const struct target *t,
+                            const struct plan_engine *engine, desc *plan, int64_t *workspace,
+                            struct why *why)
 {
     const struct library *l = g->library;
     desc base = NULL, config = NULL, knob[PLAN_KNOBS_MAX] = {NULL};
