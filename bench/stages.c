@@ -2,15 +2,16 @@
 /*
  * stages.c - how long one forward pass of each network of a model folder takes: the numerator.
  *
- *     bench_stages FOLDER [--precision=f32|mixed] [--stage=text|unet|vae] [--rows=N] [--size=PX]
- *                  [--threads=N] [--runs=N]
+ *     bench_stages FOLDER [--device=cpu|cuda|cuda:N] [--precision=f32|mixed|bf16|f16]
+ *                  [--stage=text|unet|vae] [--rows=N] [--size=PX] [--threads=N] [--runs=N]
+ *                  [--plans=FILE]
  *
- * Loads one network at a time as the server does, makes its plans with one pass that is not
+ * Loads one network at a time as the server does, prepares its device with passes that are not
  * counted, then prints per stage: rows, seconds to load, median and fastest wall seconds, and
  * median CPU seconds over all threads, as TSV. What the numbers in the latents are does not matter
  * to the time; they are noise. The last line is the process's peak memory.
  */
-#include "base/rng.h"
+#include "kernels/devices.h"
 #include "models/text_encoder.h"
 #include "models/unet.h"
 #include "models/vae.h"
@@ -21,10 +22,10 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { RUNS_MAX = 100, CONTEXT_TOKENS = 77 };
+enum { RUNS_MAX = 1000, ROWS_MAX = 64, CONTEXT_TOKENS = 77 };
 
 struct bench {
-    const char *folder, *stage; /* stage NULL: all */
+    const char *folder, *stage, *words; /* stage NULL: all; words: the device */
     struct device *device;
     int rows, size, runs;
     struct why why;
@@ -55,6 +56,29 @@ static int by_size(const void *a, const void *b)
 
 /* --- what there is to time --------------------------------------------------------------- */
 
+/* Numbers from the host, or as many of one number; nothing while only memory is counted. */
+static void fill(struct device *d, struct tensor t, const float *numbers, float same)
+{
+    float *host = malloc((size_t)tensor_count(t) * sizeof(*host));
+
+    for (int64_t i = 0; host && i < tensor_count(t); i++)
+        host[i] = numbers ? numbers[i] : same;
+    if (host && t.data)
+        d->ops.upload(d, t, host);
+    free(host);
+}
+
+static void fill_noise(struct device *d, struct tensor t)
+{
+    struct tensor noise;
+    size_t mark = arena_mark(&d->arena);
+
+    noise = tensor_carve(&d->arena, DTYPE_F32, 1, t.dim[0] * t.dim[1], t.dim[2], t.dim[3]);
+    d->ops.noise(d, noise, 1, 0);
+    d->ops.convert(d, tensor_reshape(t, 1, t.dim[0] * t.dim[1], t.dim[2], t.dim[3]), noise);
+    arena_rewind(&d->arena, mark);
+}
+
 static enum status open_text(struct bench *b, struct subject *s)
 {
     char path[1024];
@@ -69,13 +93,14 @@ static void carve_text(struct bench *b, struct subject *s)
     struct arena *a = &b->device->arena;
 
     s->x = tensor_carve(a, DTYPE_I32, b->rows, 1, 1, tokens);
-    s->y = tensor_carve(a, DTYPE_F32, b->rows, 1, tokens, text_encoder_width(s->text));
-    if (s->x.data)
-        memset(s->x.data, 0, tensor_bytes(s->x));
+    s->y = tensor_carve(a, b->device->dtype, b->rows, 1, tokens, text_encoder_width(s->text));
+    fill(b->device, s->x, NULL, 0);
 }
 
-static void run_text(struct subject *s)
+static void run_text(void *context)
 {
+    struct subject *s = context;
+
     text_encoder_forward(s->text, s->y, s->x);
 }
 
@@ -87,30 +112,25 @@ static enum status open_unet(struct bench *b, struct subject *s)
     return unet_open(&s->unet, b->device, path, &b->why);
 }
 
-static void fill_noise(struct tensor t)
-{
-    if (t.data)
-        rng_normal(t.data, (size_t)tensor_count(t), 1, 0);
-}
-
 static void carve_unet(struct bench *b, struct subject *s)
 {
     struct unet_info info = unet_info(s->unet);
     struct arena *a = &b->device->arena;
     int side = b->size / 8;
 
-    s->x = tensor_carve(a, DTYPE_F32, b->rows, side, side, info.channels);
-    s->y = tensor_carve_like(a, s->x);
-    s->context = tensor_carve(a, DTYPE_F32, b->rows, 1, CONTEXT_TOKENS, info.context_width);
+    s->x = tensor_carve(a, b->device->dtype, b->rows, side, side, info.channels);
+    s->y = tensor_carve(a, DTYPE_F32, b->rows, side, side, info.channels);
+    s->context = tensor_carve(a, b->device->dtype, b->rows, 1, CONTEXT_TOKENS, info.context_width);
     s->t = tensor_carve(a, DTYPE_F32, b->rows, 1, 1, 1);
-    for (int r = 0; r < b->rows && s->t.data; r++)
-        ((float *)s->t.data)[r] = 500;
-    fill_noise(s->x);
-    fill_noise(s->context);
+    fill(b->device, s->t, NULL, 500);
+    fill_noise(b->device, s->x);
+    fill_noise(b->device, s->context);
 }
 
-static void run_unet(struct subject *s)
+static void run_unet(void *context)
 {
+    struct subject *s = context;
+
     unet_forward(s->unet, s->y, s->x, s->t, s->context);
 }
 
@@ -130,11 +150,13 @@ static void carve_vae(struct bench *b, struct subject *s)
 
     s->x = tensor_carve(a, DTYPE_F32, 1, side, side, info.latent_channels);
     s->y = tensor_carve(a, DTYPE_F32, 1, b->size, b->size, 3);
-    fill_noise(s->x);
+    fill_noise(b->device, s->x);
 }
 
-static void run_vae(struct subject *s)
+static void run_vae(void *context)
 {
+    struct subject *s = context;
+
     vae_decode(s->vae, s->y, s->x);
 }
 
@@ -142,7 +164,7 @@ struct stage {
     const char *name;
     enum status (*open)(struct bench *b, struct subject *s);
     void (*carve)(struct bench *b, struct subject *s);
-    void (*run)(struct subject *s);
+    void (*run)(void *subject);
 };
 
 static const struct stage stages[] = {
@@ -152,6 +174,14 @@ static const struct stage stages[] = {
 };
 
 /* --- timing ------------------------------------------------------------------------------ */
+
+/* One pass, finished when it returns. */
+static enum status run(struct bench *b, const struct stage *stage, struct subject *s)
+{
+    b->device->ops.repeat(b->device, (struct repeat_key){s, b->rows, b->size, b->size}, stage->run,
+                          s);
+    return device_sync(b->device);
+}
 
 static enum status warm_up(struct bench *b, const struct stage *stage, struct subject *s)
 {
@@ -164,8 +194,12 @@ static enum status warm_up(struct bench *b, const struct stage *stage, struct su
     if (st)
         return st;
     stage->carve(b, s);
-    stage->run(s);
-    return device_sync(b->device);
+    st = run(b, stage, s);
+    if (!st)
+        st = device_prepare(b->device);
+    for (int i = 0; i < 2 && !st; i++) /* a GPU remembers the first, and warms up */
+        st = run(b, stage, s);
+    return st;
 }
 
 static enum status time_stage(struct bench *b, const struct stage *stage, struct subject *s)
@@ -182,7 +216,9 @@ static enum status time_stage(struct bench *b, const struct stage *stage, struct
     for (int i = 0; i < b->runs; i++) {
         double wall_begun = seconds(CLOCK_MONOTONIC), cpu_begun = seconds(CLOCK_PROCESS_CPUTIME_ID);
 
-        stage->run(s);
+        st = run(b, stage, s);
+        if (st)
+            return st;
         wall[i] = seconds(CLOCK_MONOTONIC) - wall_begun;
         cpu[i] = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_begun;
     }
@@ -231,31 +267,41 @@ static bool parse(struct bench *b, struct device_options *o, int argc, char **ar
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-')
             b->folder = argv[i];
-        else if (!strcmp(argv[i], "--precision=mixed"))
-            o->precision = PRECISION_MIXED;
-        else if (!strncmp(argv[i], "--stage=", 8))
+        else if (!strncmp(argv[i], "--device=", 9))
+            b->words = argv[i] + 9;
+        else if (!strncmp(argv[i], "--plans=", 8))
+            o->plans = argv[i] + 8;
+        else if (!strncmp(argv[i], "--precision=", 12)) {
+            if (devices_precision(&o->precision, argv[i] + 12, &b->why))
+                return false;
+        } else if (!strncmp(argv[i], "--stage=", 8))
             b->stage = argv[i] + 8;
-        else if (strcmp(argv[i], "--precision=f32") != 0 && !takes(argv[i], "--rows=", &b->rows) &&
-                 !takes(argv[i], "--size=", &b->size) &&
+        else if (!takes(argv[i], "--rows=", &b->rows) && !takes(argv[i], "--size=", &b->size) &&
                  !takes(argv[i], "--threads=", &o->threads) && !takes(argv[i], "--runs=", &b->runs))
             return false;
     }
-    return b->folder && b->rows >= 1 && b->rows <= 16 && b->runs >= 1 && b->runs <= RUNS_MAX &&
-           b->size >= 64 && b->size <= 4096 && b->size % 64 == 0;
+    return b->folder && b->rows >= 1 && b->rows <= ROWS_MAX && b->runs >= 1 &&
+           b->runs <= RUNS_MAX && b->size >= 64 && b->size <= 4096 && b->size % 64 == 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct bench b = {.rows = 1, .size = 512, .runs = 3};
+    struct bench b = {.words = "cpu", .rows = 1, .size = 512, .runs = 3};
+    struct devices devices;
     struct device_options options = {0};
     struct rusage usage;
 
     if (!parse(&b, &options, argc, argv)) {
-        fprintf(stderr, "usage: bench_stages FOLDER [--precision=f32|mixed] "
-                        "[--stage=text|unet|vae] [--rows=1..16] [--size=PX] [--threads=N] "
-                        "[--runs=1..100]\n");
+        fprintf(stderr, "usage: bench_stages FOLDER [--device=cpu|cuda|cuda:N] "
+                        "[--precision=f32|mixed|bf16|f16] [--stage=text|unet|vae] [--rows=1..64] "
+                        "[--size=PX] [--threads=N] [--runs=1..1000] [--plans=FILE]\n");
         return 2;
     }
+    if (devices_find(&devices, b.words, options, &b.why)) {
+        fprintf(stderr, "bench_stages: %s\n", b.why.text);
+        return 1;
+    }
+    options = devices.device[0];
     printf("stage\trows\tload_s\tmedian_s\tfastest_s\tcpu_s\n");
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
         if (b.stage && strcmp(b.stage, stages[i].name) != 0)

@@ -45,3 +45,29 @@ build() {
     cmake --preset "$preset" "$@" >/dev/null
     ninja -C "build/$preset" --quiet "$target"
 }
+
+# cuda_toolkit: the folder of a CUDA compiler and its headers, on standard output; nothing when there
+# is none to be had. A machine without the toolkit gets what compiling takes (100 MB), as wheels.
+cuda_toolkit() {
+    local wheels=.cache/cuda here
+
+    if command -v nvcc >/dev/null; then
+        here=$(dirname "$(dirname "$(readlink -f "$(command -v nvcc)")")")
+    elif [ -x /usr/local/cuda/bin/nvcc ]; then
+        here=/usr/local/cuda
+    else
+        here=$PWD/$wheels/nvidia/cu13
+        if [ ! -x "$here/bin/nvcc" ]; then
+            install python3 python3-pip >&2 || return 0
+            say "fetching the CUDA compiler"
+            python3 -m pip download -q --no-deps -d "$wheels" nvidia-cuda-nvcc==13.0.* \
+                nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.* nvidia-cuda-runtime==13.0.* >&2 || return 0
+            for wheel in "$wheels"/*.whl; do
+                python3 -m zipfile -e "$wheel" "$wheels"
+                rm "$wheel"
+            done
+            chmod -R +x "$here/bin" "$here/nvvm/bin"
+        fi
+    fi
+    echo "$here"
+}
