@@ -25,7 +25,8 @@ struct control {
 };
 
 /* What is so now; to be written between calls. CUDA_ON_CPU_FAIL=N in the environment makes the Nth
-   call fail for ever, as an illegal address does; CUDA_ON_CPU_DEVICES=N sets the count. */
+   call fail for ever, as an illegal address does; CUDA_ON_CPU_FAIL_FILE=PATH does so to the call
+   that finds this file, and removes it; CUDA_ON_CPU_DEVICES=N sets the count. */
 struct control *control_now(void);
 
 /* As if the process were new: no error, the defaults, no counts. Memory stays. */
