@@ -298,6 +298,11 @@ void ops_fill_measure(struct ops *ops)
     };
 }
 
+bool ops_measures(const struct ops *ops)
+{
+    return ops->open == measure_open;
+}
+
 /* The table is a name and then nothing but functions, all pointers of one size. */
 void ops_assert_full(const struct ops *ops)
 {

@@ -219,8 +219,9 @@ void ops_fill_simd(struct ops *ops, unsigned caps);
 void ops_fill_onednn(struct ops *ops, unsigned caps);
 void ops_fill_cuda(struct ops *ops, unsigned caps); /* every slot, over nothing */
 
-/* Every op a no-op, for measuring. */
+/* Every op a no-op, for measuring; and whether a table is that. */
 void ops_fill_measure(struct ops *ops);
+bool ops_measures(const struct ops *ops);
 
 /* Asserts that no slot is NULL. */
 void ops_assert_full(const struct ops *ops);

@@ -137,6 +137,20 @@ static enum status open_all(struct model *m, const char *folder, struct why *why
     return ST_OK;
 }
 
+/* In front of what ran out: which model, and how much it is. */
+static enum status say_size(const char *folder, struct why *why)
+{
+    struct why reason = why ? *why : (struct why){""};
+    char name[MODEL_NAME_MAX];
+    uint64_t bytes = 0;
+
+    read_name(name, folder);
+    for (int i = 0; i < PART_COUNT; i++)
+        bytes += model_parts_bytes((enum model_part)i, folder);
+    return why_fail(why, ST_FULL, "%s needs %llu MiB for its weights alone: %s", name,
+                    (unsigned long long)(bytes >> 20), reason.text);
+}
+
 enum status model_open(struct model **out, struct device *d, const char *folder, struct why *why)
 {
     struct model *m = calloc(1, sizeof(*m));
@@ -147,6 +161,8 @@ enum status model_open(struct model **out, struct device *d, const char *folder,
         return why_fail(why, ST_FULL, "no memory for a model");
     m->device = d;
     st = open_all(m, folder, why);
+    if (st == ST_FULL)
+        st = say_size(folder, why);
     if (st)
         model_close(&m);
     *out = m;

@@ -92,6 +92,38 @@ static struct tensor find_matrix(struct params *p, int64_t rows, int64_t columns
     return find(p, wanted, name, ".weight");
 }
 
+/* Is every number one? A NaN, or an infinity, has an exponent of all ones. */
+static bool is_finite(struct tensor t)
+{
+    const int64_t count = tensor_count(t);
+    int bad = 0;
+
+    if (t.dtype == DTYPE_F32) {
+        const uint32_t *bits = t.data;
+
+#pragma omp parallel for reduction(| : bad) if (count > 1 << 16)
+        for (int64_t i = 0; i < count; i++)
+            bad |= (bits[i] & 0x7f800000) == 0x7f800000;
+    } else {
+        const uint16_t *bits = t.data, exponent = t.dtype == DTYPE_F16 ? 0x7c00 : 0x7f80;
+
+#pragma omp parallel for reduction(| : bad) if (count > 1 << 16)
+        for (int64_t i = 0; i < count; i++)
+            bad |= (bits[i] & exponent) == exponent;
+    }
+    return !bad;
+}
+
+/* One number that is none would spread through every picture, and nobody could say where it came
+   from. Looking at a folder without loading it reads no numbers. */
+static void check_finite(struct params *p, struct tensor t, const char *name, const char *suffix)
+{
+    if (p->status || ops_measures(&p->device->ops) || is_finite(t))
+        return;
+    p->status =
+        why_fail(p->why, ST_INVALID, "%s%s holds a number that is not finite", name, suffix);
+}
+
 static void pack(struct params *p, struct weight *w, int64_t outputs, bool bias, const char *name)
 {
     const int64_t dim[4] = {1, 1, 1, outputs};
@@ -99,6 +131,9 @@ static void pack(struct params *p, struct weight *w, int64_t outputs, bool bias,
 
     if (bias)
         w->b = find(p, dim, name, ".bias");
+    check_finite(p, w->w, name, ".weight");
+    if (bias)
+        check_finite(p, w->b, name, ".bias");
     if (p->status || !grow(p, &list, p->weight_count, &p->weight_size, sizeof(p->weights[0])))
         return;
     p->weights = list;
@@ -205,6 +240,8 @@ void params_norm(struct params *p, struct norm *norm, int64_t channels, const ch
     va_end(list);
     norm->gamma = find(p, dim, name, ".weight");
     norm->beta = find(p, dim, name, ".bias");
+    check_finite(p, norm->gamma, name, ".weight");
+    check_finite(p, norm->beta, name, ".bias");
     if (!p->status)
         norm->gamma = put_as_f32(p, norm->gamma);
     if (!p->status)
@@ -222,6 +259,7 @@ void params_table(struct params *p, struct tensor *table, int64_t rows, int64_t 
     name_of(name, format, list);
     va_end(list);
     *table = find(p, dim, name, "");
+    check_finite(p, *table, name, "");
     if (!p->status)
         *table = put(p, *table, table->data, table->dtype);
 }

@@ -47,6 +47,11 @@ static void write_file(const char *path)
     add(out, "norm.weight", tensor_view(half, DTYPE_F16, 1, 1, 1, WIDTH), 1);
     add(out, "norm.bias", tensor_view(bf16, DTYPE_BF16, 1, 1, 1, WIDTH), 1);
     add(out, "ids.weight", tensor_view(whole, DTYPE_I32, 1, 1, 1, WIDTH), 1);
+    matrix[WIDTH] = NAN;
+    bf16[2] = 0x7f80; /* infinity */
+    add(out, "nan.weight", tensor_view(matrix, DTYPE_F32, 1, 1, WIDTH, WIDTH), 2);
+    add(out, "inf.weight", tensor_view(half, DTYPE_F16, 1, 1, 1, WIDTH), 1);
+    add(out, "inf.bias", tensor_view(bf16, DTYPE_BF16, 1, 1, 1, WIDTH), 1);
     add(out, "table", tensor_view(half, DTYPE_F16, 1, 1, 2, 2), 2);
     assert_int_equal(weights_out_finish(out, &why), ST_OK);
     weights_out_close(&out);
@@ -178,6 +183,22 @@ static void params_refuse_whole_numbers(void **state)
     assert_non_null(strstr(f->why.text, "ids.weight holds i32"));
 }
 
+/* Goal: a checkpoint with a number that is none is refused by the tensor's name, not drawn with. */
+static void params_name_a_tensor_that_is_not_finite(void **state)
+{
+    struct file *f = *state;
+    struct norm norm;
+
+    params_linear(&f->params, &f->a, WIDTH, WIDTH, false, "nan");
+    assert_int_equal(f->params.status, ST_INVALID);
+    assert_non_null(strstr(f->why.text, "nan.weight"));
+
+    f->params.status = ST_OK;
+    params_norm(&f->params, &norm, WIDTH, "inf");
+    assert_int_equal(f->params.status, ST_INVALID);
+    assert_non_null(strstr(f->why.text, "inf.bias"));
+}
+
 static void params_open_says_that_a_file_is_missing(void **state)
 {
     struct file *f = *state;
@@ -202,6 +223,7 @@ int main(void)
         on_file(params_name_a_missing_tensor_and_stick_to_the_first_failure),
         on_file(params_refuse_another_shape),
         on_file(params_refuse_whole_numbers),
+        on_file(params_name_a_tensor_that_is_not_finite),
         on_file(params_open_says_that_a_file_is_missing),
     };
 

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GPUs that are not as one would wish: absent, too old, full, failing. On the emulated one.
+ */
+#include "kernels/cuda.h"
+#include "kernels/devices.h"
+#include "models/model.h"
+#include "tests/cuda_on_cpu/control.h"
+#include "tests/unit.h"
+
+#include <string.h>
+
+static const struct device_options gpu = {.accelerator = ACCELERATOR_CUDA};
+
+static int reset(void **state)
+{
+    (void)state;
+    control_reset();
+    return 0;
+}
+
+static void expect_no_gpu(const char *words)
+{
+    struct devices devices;
+    struct why why = {""};
+
+    assert_int_equal(devices_find(&devices, "cuda", gpu, &why), ST_UNSUPPORTED);
+    if (!strstr(why.text, words))
+        fail_msg("'%s' does not say '%s'", why.text, words);
+    assert_int_equal(devices_find(&devices, "auto", (struct device_options){0}, &why), ST_OK);
+    assert_int_equal(devices.count, 1);
+    assert_int_equal(devices.device[0].accelerator, ACCELERATOR_CPU);
+}
+
+static void a_machine_without_a_driver_uses_the_cpu(void **state)
+{
+    (void)state;
+    control_now()->driver = 0;
+    expect_no_gpu("no NVIDIA driver");
+}
+
+static void an_old_driver_is_named_with_the_version_it_lacks(void **state)
+{
+    (void)state;
+    control_now()->driver = 12040;
+    expect_no_gpu("CUDA 12.4, older than the CUDA 13.0");
+}
+
+static void an_old_gpu_is_refused_with_what_it_would_take(void **state)
+{
+    (void)state;
+    control_now()->major = 7;
+    expect_no_gpu("limner needs 8.0");
+}
+
+static void every_gpu_is_found_and_listed_ones_are_taken(void **state)
+{
+    struct devices devices;
+    struct why why = {""};
+    (void)state;
+
+    control_now()->devices = 3;
+    assert_int_equal(devices_find(&devices, "auto", (struct device_options){0}, &why), ST_OK);
+    assert_int_equal(devices.count, 3);
+    assert_int_equal(devices_find(&devices, "cuda:2,0", gpu, &why), ST_OK);
+    assert_int_equal(devices.count, 2);
+    assert_int_equal(devices.device[0].index, 2);
+    assert_int_equal(devices_find(&devices, "cuda:3", gpu, &why), ST_UNSUPPORTED);
+    assert_non_null(strstr(why.text, "from 0 to 2"));
+}
+
+static void a_device_says_what_it_is(void **state)
+{
+    struct device *d = NULL;
+    struct why why = {""};
+    char text[200];
+    (void)state;
+
+    assert_int_equal(device_open(&d, gpu, &why), ST_OK);
+    device_describe(d, text, sizeof(text));
+    assert_non_null(strstr(text, "cuda:0: a GPU on a CPU, sm_90, cuBLASLt, graphs, bf16"));
+    device_close(&d);
+}
+
+/* Goal: a model that does not fit says how large it is and how much there was, and leaves nothing
+   behind. Method: half of what the tiny model's weights take. */
+static void a_model_larger_than_memory_says_so(void **state)
+{
+    struct device *d = NULL;
+    struct model *m = NULL;
+    struct why why = {""};
+    long before;
+    (void)state;
+
+    assert_int_equal(device_open(&d, gpu, &why), ST_OK);
+    before = control_count().live;
+    control_now()->memory = (size_t)34 << 20; /* cuBLASLt's workspace has 32 of them */
+    assert_int_equal(model_open(&m, d, "starter", &why), ST_FULL);
+    assert_null(m);
+    if (!strstr(why.text, "starter needs") || !strstr(why.text, "MiB"))
+        fail_msg("%s", why.text);
+    control_now()->memory = (size_t)8 << 30;
+    assert_int_equal(device_sync(d), ST_OK);         /* being full is no illness */
+    assert_true(control_count().live <= before + 1); /* scratch memory may have grown */
+    device_close(&d);
+    assert_int_equal(control_count().live, 0);
+}
+
+/* Goal: whichever call of the runtime fails while a device opens, computes and closes, nothing
+   crashes, and it is noticed. Method: fail the first, then the second, until all went well. */
+static void every_call_may_fail(void **state)
+{
+    float numbers[8] = {1, 2, 3, 4, 5, 6, 7, 8}, back[8];
+    (void)state;
+
+    for (int nth = 1; nth < 1000; nth++) {
+        struct device *d = NULL;
+        struct why why = {""};
+        struct tensor t = tensor_view(NULL, DTYPE_F32, 1, 1, 1, 8);
+        enum status st;
+
+        control_reset();
+        control_now()->fail_nth = nth;
+        st = device_open(&d, gpu, &why);
+        if (!st) {
+            t.data = d->ops.memory_take(d, sizeof(numbers));
+            if (t.data) {
+                d->ops.upload(d, t, numbers);
+                d->ops.affine(d, t, t, 2, 0);
+                d->ops.download(d, back, t);
+            }
+            st = device_sync(d);
+            d->ops.memory_give(d, t.data, sizeof(numbers));
+            device_close(&d);
+        } else {
+            assert_true(why.text[0]);
+        }
+        if (control_now()->fail_nth > 0) { /* it was not reached */
+            assert_int_equal(st, ST_OK);
+            assert_true(back[7] == 16);
+            return;
+        }
+    }
+    fail_msg("there are always more calls");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_machine_without_a_driver_uses_the_cpu, reset),
+        cmocka_unit_test_teardown(an_old_driver_is_named_with_the_version_it_lacks, reset),
+        cmocka_unit_test_teardown(an_old_gpu_is_refused_with_what_it_would_take, reset),
+        cmocka_unit_test_teardown(every_gpu_is_found_and_listed_ones_are_taken, reset),
+        cmocka_unit_test_teardown(a_device_says_what_it_is, reset),
+        cmocka_unit_test_teardown(a_model_larger_than_memory_says_so, reset),
+        cmocka_unit_test_teardown(every_call_may_fail, reset),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
