@@ -35,7 +35,8 @@ struct server {
     struct engine *engine;
     pthread_t loader;
     atomic_int loading;
-    struct why why; /* of the loader */
+    struct why why;   /* of the loader */
+    char plans[4096]; /* where a GPU remembers what it was prepared for */
 };
 
 /* ---- start ---- */
@@ -91,10 +92,12 @@ static void *load(void *memory)
         .queue_max = c->queue,
         .size_max = c->size_max,
     };
-    struct device_options device = {.threads = c->threads, .precision = c->precision};
+    struct device_options device = {
+        .threads = c->threads, .precision = c->precision, .plans = s->plans};
     int64_t begun_us = clock_now_us(&s->service.clock);
     char text[256];
 
+    snprintf(s->plans, sizeof(s->plans), "%s/plans.tsv", c->state);
     for (int i = 0; i < c->model_count; i++)
         options.model_folder[i] = c->model[i];
     if (devices_find(&options.devices, c->device, device, &s->why) ||
