@@ -36,7 +36,7 @@ struct subject {
     struct text_encoder *text;
     struct unet *unet;
     struct vae *vae;
-    struct tensor y, x, t, context;
+    struct tensor y, x, t, prompt;
 };
 
 static double seconds(clockid_t clock)
@@ -120,18 +120,18 @@ static void carve_unet(struct bench *b, struct subject *s)
 
     s->x = tensor_carve(a, b->device->dtype, b->rows, side, side, info.channels);
     s->y = tensor_carve(a, DTYPE_F32, b->rows, side, side, info.channels);
-    s->context = tensor_carve(a, b->device->dtype, b->rows, 1, CONTEXT_TOKENS, info.context_width);
+    s->prompt = tensor_carve(a, b->device->dtype, b->rows, 1, CONTEXT_TOKENS, info.prompt_width);
     s->t = tensor_carve(a, DTYPE_F32, b->rows, 1, 1, 1);
     fill(b->device, s->t, NULL, 500);
     fill_noise(b->device, s->x);
-    fill_noise(b->device, s->context);
+    fill_noise(b->device, s->prompt);
 }
 
 static void run_unet(void *context)
 {
     struct subject *s = context;
 
-    unet_forward(s->unet, s->y, s->x, s->t, s->context);
+    unet_forward(s->unet, s->y, s->x, s->t, s->prompt);
 }
 
 static enum status open_vae(struct bench *b, struct subject *s)

@@ -239,6 +239,11 @@ static bool scratch_grow(const struct model *m, int seats, size_t pixels)
     return true;
 }
 
+static int64_t prompt_width(const struct model *m)
+{
+    return unet_info(m->parts.unet).prompt_width;
+}
+
 static struct tensor latent_view(const struct model *m, void *data, int width, int height)
 {
     const struct model_info *info = &m->info;
@@ -267,6 +272,7 @@ void model_latent_carve(const struct model *m, struct latent *l, int width_max, 
     l->noise = tensor_carve_like(a, like);
     l->context =
         tensor_carve(a, m->device->dtype, 2, 1, m->info.prompt_tokens, m->info.context_width);
+    l->prompt = tensor_carve(a, m->device->dtype, 2, 1, m->info.prompt_tokens, prompt_width(m));
 }
 
 static void encode_prompts(const struct model *m, struct latent *l);
@@ -293,6 +299,8 @@ enum status model_rehearse(const struct model *m, int seats, int width_max, int 
         seat[i].guidance = 2;
         seat[i].context =
             tensor_view(NULL, m->device->dtype, 2, 1, m->info.prompt_tokens, m->info.context_width);
+        seat[i].prompt =
+            tensor_view(NULL, m->device->dtype, 2, 1, m->info.prompt_tokens, prompt_width(m));
         latent_shape(m, &seat[i], width_max, height_max);
     }
     encode_prompts(m, &seat[0]);
@@ -332,6 +340,7 @@ static void encode_prompts(const struct model *m, struct latent *l)
 
     d->ops.upload(d, ids, m->scratch->ids);
     text_encoder_forward(m->parts.text, l->context, ids);
+    unet_read_prompt(m->parts.unet, l->prompt, l->context);
     arena_rewind(&d->arena, mark);
 }
 
@@ -378,7 +387,7 @@ static int rows_of(const struct latent *l)
 /* Rows of one latent: its x, scaled, beside each prompt that it needs; a single row is the
    prompt's. */
 static void gather(const struct model *m, const struct latent *l, struct tensor x,
-                   struct tensor context, float *t)
+                   struct tensor prompt, float *t)
 {
     struct device *d = m->device;
     const struct sampler_step *s = &l->plan.step[l->step];
@@ -388,7 +397,7 @@ static void gather(const struct model *m, const struct latent *l, struct tensor 
         d->ops.affine(d, tensor_slice(x, i, 1), l->x, s->in_scale, 0);
         t[i] = s->t;
     }
-    d->ops.convert(d, context, tensor_slice(l->context, 2 - rows, rows));
+    d->ops.convert(d, prompt, tensor_slice(l->prompt, 2 - rows, rows));
 }
 
 /* From the model's rows to the next latents. */
@@ -419,14 +428,14 @@ static void advance(const struct model *m, struct latent *l, struct tensor rows)
 /* What the network sees of a step, at the same addresses for every step of as many rows. */
 struct pass {
     const struct unet *unet;
-    struct tensor y, x, t, context;
+    struct tensor y, x, t, prompt;
 };
 
 static void forward(void *context)
 {
     const struct pass *p = context;
 
-    unet_forward(p->unet, p->y, p->x, p->t, p->context);
+    unet_forward(p->unet, p->y, p->x, p->t, p->prompt);
 }
 
 /* Memory for `rows`, and for those that the device is prepared for beside them. */
@@ -439,7 +448,7 @@ static struct pass pass_carve(const struct model *m, struct tensor like, int row
     p.x = tensor_carve(a, d->dtype, rows, like.dim[1], like.dim[2], like.dim[3]);
     p.y = tensor_carve(a, DTYPE_F32, rows, like.dim[1], like.dim[2], like.dim[3]);
     p.t = tensor_carve(a, DTYPE_F32, rows, 1, 1, 1);
-    p.context = tensor_carve(a, d->dtype, rows, 1, m->info.prompt_tokens, m->info.context_width);
+    p.prompt = tensor_carve(a, d->dtype, rows, 1, m->info.prompt_tokens, prompt_width(m));
     return p;
 }
 
@@ -460,11 +469,11 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
     p = pass_carve(m, like, prepared);
     for (int i = 0; i < count; row += rows_of(latents[i]), i++) {
         int own = rows_of(latents[i]);
-        gather(m, latents[i], tensor_slice(p.x, row, own), tensor_slice(p.context, row, own),
+        gather(m, latents[i], tensor_slice(p.x, row, own), tensor_slice(p.prompt, row, own),
                m->scratch->t + row);
     }
     for (; row < prepared; row++) /* for nobody, but numbers all the same */
-        gather(m, latents[0], tensor_slice(p.x, row, 1), tensor_slice(p.context, row, 1),
+        gather(m, latents[0], tensor_slice(p.x, row, 1), tensor_slice(p.prompt, row, 1),
                m->scratch->t + row);
     d->ops.upload(d, p.t, m->scratch->t);
     d->ops.repeat(d, (struct repeat_key){m, prepared, (int)like.dim[1], (int)like.dim[2]}, forward,

@@ -57,6 +57,7 @@ struct latent {
     struct tensor output;   /* the model's output of the last step, guidance applied */
     struct tensor noise;    /* what a step adds */
     struct tensor context;  /* [2, 1, T, width]: negative prompt, prompt */
+    struct tensor prompt;   /* the same as the UNet reads it, [2, 1, T, prompt_width] */
     struct sampler_plan plan;
     int step; /* steps done */
     double guidance;

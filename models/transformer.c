@@ -86,22 +86,70 @@ void transformer_close(struct transformer **t)
     *t = NULL;
 }
 
-/* h += attention of n to the rows of context; n is overwritten. */
+int transformer_prompt_width(struct transformer_shape shape)
+{
+    return 2 * shape.depth * shape.channels;
+}
+
+/* Columns of layer i: its keys, and behind them as many values. */
+static int64_t keys_at(const struct transformer *t, int i)
+{
+    return t->shape.prompt_at + 2 * (int64_t)i * t->shape.channels;
+}
+
+void transformer_read_prompt(const struct transformer *t, struct device *d, struct tensor prompt,
+                             struct tensor context)
+{
+    int64_t width = t->shape.channels;
+
+    for (int i = 0; i < t->shape.depth; i++) {
+        const struct attention *a = &t->layer[i].cross;
+
+        d->ops.linear(d, tensor_columns(prompt, keys_at(t, i), width), context, &a->key, NULL);
+        d->ops.linear(d, tensor_columns(prompt, keys_at(t, i) + width, width), context, &a->value,
+                      NULL);
+    }
+}
+
+/* h += attention of q to k and v; n takes what it comes to. */
 static void attend(const struct transformer *t, const struct attention *a, struct device *d,
-                   struct tensor h, struct tensor n, struct tensor context)
+                   struct tensor h, struct tensor n, const struct tensor qkv[3])
+{
+    float scale = 1 / sqrtf((float)(t->shape.channels / t->shape.heads));
+
+    d->ops.attention(d, n, qkv[0], qkv[1], qkv[2], t->shape.heads, scale, false);
+    d->ops.linear(d, h, n, &a->out, &(struct epilogue){.add = h});
+}
+
+/* h += attention of n to itself; n is overwritten. */
+static void attend_self(const struct transformer *t, const struct attention *a, struct device *d,
+                        struct tensor h, struct tensor n)
 {
     size_t mark = arena_mark(&d->arena);
-    int64_t width = t->shape.channels;
-    struct tensor q = tensor_carve_like(&d->arena, n);
-    struct tensor k = tensor_carve(&d->arena, d->dtype, context.dim[0], 1, context.dim[2], width);
-    struct tensor v = tensor_carve_like(&d->arena, k);
-    float scale = 1 / sqrtf((float)(width / t->shape.heads));
+    struct tensor qkv[3];
 
-    d->ops.linear(d, q, n, &a->query, NULL);
-    d->ops.linear(d, k, context, &a->key, NULL);
-    d->ops.linear(d, v, context, &a->value, NULL);
-    d->ops.attention(d, n, q, k, v, t->shape.heads, scale, false);
-    d->ops.linear(d, h, n, &a->out, &(struct epilogue){.add = h});
+    for (int i = 0; i < 3; i++)
+        qkv[i] = tensor_carve_like(&d->arena, n);
+    d->ops.linear(d, qkv[0], n, &a->query, NULL);
+    d->ops.linear(d, qkv[1], n, &a->key, NULL);
+    d->ops.linear(d, qkv[2], n, &a->value, NULL);
+    attend(t, a, d, h, n, qkv);
+    arena_rewind(&d->arena, mark);
+}
+
+/* h += attention of n to the prompt's columns for layer i; n is overwritten. */
+static void attend_prompt(const struct transformer *t, int i, struct device *d, struct tensor h,
+                          struct tensor n, struct tensor prompt)
+{
+    const struct attention *a = &t->layer[i].cross;
+    size_t mark = arena_mark(&d->arena);
+    int64_t width = t->shape.channels;
+    const struct tensor qkv[3] = {tensor_carve_like(&d->arena, n),
+                                  tensor_columns(prompt, keys_at(t, i), width),
+                                  tensor_columns(prompt, keys_at(t, i) + width, width)};
+
+    d->ops.linear(d, qkv[0], n, &a->query, NULL);
+    attend(t, a, d, h, n, qkv);
     arena_rewind(&d->arena, mark);
 }
 
@@ -118,20 +166,22 @@ static void feed_forward(const struct layer *l, struct device *d, struct tensor 
     arena_rewind(&d->arena, mark);
 }
 
-static void layer_forward(const struct transformer *t, const struct layer *l, struct device *d,
-                          struct tensor h, struct tensor n, struct tensor context)
+static void layer_forward(const struct transformer *t, int i, struct device *d, struct tensor h,
+                          struct tensor n, struct tensor prompt)
 {
+    const struct layer *l = &t->layer[i];
+
     d->ops.norm_layer(d, n, h, l->norm1.gamma, l->norm1.beta, 1e-5f);
-    attend(t, &l->self, d, h, n, n);
+    attend_self(t, &l->self, d, h, n);
     d->ops.norm_layer(d, n, h, l->norm2.gamma, l->norm2.beta, 1e-5f);
-    attend(t, &l->cross, d, h, n, context);
+    attend_prompt(t, i, d, h, n, prompt);
     d->ops.norm_layer(d, n, h, l->norm3.gamma, l->norm3.beta, 1e-5f);
     feed_forward(l, d, h, n);
 }
 
 /* y serves as the place for every norm until the last product fills it. */
 void transformer_forward(const struct transformer *t, struct device *d, struct tensor y,
-                         struct tensor x, struct tensor context)
+                         struct tensor x, struct tensor prompt)
 {
     size_t mark = arena_mark(&d->arena);
     struct tensor n = tensor_tokens(y);
@@ -140,7 +190,7 @@ void transformer_forward(const struct transformer *t, struct device *d, struct t
     d->ops.norm_group(d, y, x, t->norm.gamma, t->norm.beta, t->shape.groups, 1e-6f, ACT_NONE);
     d->ops.linear(d, h, n, &t->in, NULL);
     for (int i = 0; i < t->shape.depth; i++)
-        layer_forward(t, &t->layer[i], d, h, n, context);
+        layer_forward(t, i, d, h, n, prompt);
     d->ops.linear(d, n, h, &t->out, &(struct epilogue){.add = tensor_tokens(x)});
     arena_rewind(&d->arena, mark);
 }

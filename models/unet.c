@@ -45,6 +45,7 @@ struct unet {
     struct level level[UNET_LEVELS_MAX]; /* finest first */
     struct resnet mid1, mid2;
     struct transformer *mid;
+    int prompt_width; /* columns of keys and values of all transformers */
     struct norm norm_out;
     struct weight conv_out;
 };
@@ -68,8 +69,10 @@ static struct transformer *load_transformer(struct unet *u, int level, const cha
                                       .heads = c->heads[level],
                                       .depth = c->depth[level],
                                       .context_width = c->context_width,
-                                      .groups = c->groups};
+                                      .groups = c->groups,
+                                      .prompt_at = u->prompt_width};
 
+    u->prompt_width += transformer_prompt_width(shape);
     return transformer_open(&u->params, shape, name);
 }
 
@@ -201,15 +204,33 @@ struct unet_info unet_info(const struct unet *u)
     return (struct unet_info){.channels = u->config.latent_channels,
                               .sample_size = u->config.sample_size,
                               .context_width = u->config.context_width,
+                              .prompt_width = u->prompt_width,
                               .multiple = u->config.down_pad ? 1 : 1 << (u->config.levels - 1)};
 }
 
 /* Running */
 
+void unet_read_prompt(const struct unet *u, struct tensor prompt, struct tensor context)
+{
+    const struct unet_config *c = &u->config;
+    struct device *d = u->device;
+
+    assert(prompt.dim[3] == u->prompt_width && context.dim[3] == c->context_width);
+    for (int i = 0; i < c->levels; i++) {
+        for (int j = 0; j < c->layers[i]; j++)
+            if (u->level[i].down[j].transformer)
+                transformer_read_prompt(u->level[i].down[j].transformer, d, prompt, context);
+        for (int j = 0; j <= c->layers[i]; j++)
+            if (u->level[i].up[j].transformer)
+                transformer_read_prompt(u->level[i].up[j].transformer, d, prompt, context);
+    }
+    transformer_read_prompt(u->mid, d, prompt, context);
+}
+
 /* One forward pass: what every layer looks at, and the skips with where each one was carved. */
 struct pass {
     struct device *d;
-    struct tensor time, context;
+    struct tensor time, prompt;
     struct tensor skip[SKIPS_MAX];
     size_t mark[SKIPS_MAX];
     int skips;
@@ -281,7 +302,7 @@ static void down_layer(struct pass *p, const struct layer *l, struct tensor y, s
 
     blocks_resnet(&l->resnet, p->d, h, x, p->time, false);
     if (l->transformer)
-        transformer_forward(l->transformer, p->d, y, h, p->context);
+        transformer_forward(l->transformer, p->d, y, h, p->prompt);
     arena_rewind(&p->d->arena, mark);
 }
 
@@ -312,7 +333,7 @@ static struct tensor run_mid(const struct unet *u, struct pass *p)
     struct tensor b = seesaw_put(&p->seesaw, x.dtype, x.dim);
 
     blocks_resnet(&u->mid1, p->d, a, x, p->time, false);
-    transformer_forward(u->mid, p->d, b, a, p->context);
+    transformer_forward(u->mid, p->d, b, a, p->prompt);
     a = seesaw_put(&p->seesaw, x.dtype, x.dim);
     blocks_resnet(&u->mid2, p->d, a, b, p->time, false);
     return a;
@@ -334,7 +355,7 @@ static struct tensor up_layer(struct pass *p, const struct layer *l, struct tens
         return y;
     h = y;
     y = seesaw_put(&p->seesaw, h.dtype, dim);
-    transformer_forward(l->transformer, p->d, y, h, p->context);
+    transformer_forward(l->transformer, p->d, y, h, p->prompt);
     return y;
 }
 
@@ -358,16 +379,16 @@ static struct tensor run_up(const struct unet *u, struct pass *p, struct tensor 
 }
 
 void unet_forward(const struct unet *u, struct tensor y, struct tensor x, struct tensor t,
-                  struct tensor context)
+                  struct tensor prompt)
 {
     const struct unet_config *c = &u->config;
     struct device *d = u->device;
     size_t mark = arena_mark(&d->arena);
-    struct pass p = {.d = d, .context = context};
+    struct pass p = {.d = d, .prompt = prompt};
     struct tensor h;
 
-    assert(x.dim[3] == c->latent_channels && context.dim[3] == c->context_width);
-    assert(x.dim[0] == context.dim[0] && tensor_same_shape(x, y));
+    assert(x.dim[3] == c->latent_channels && prompt.dim[3] == u->prompt_width);
+    assert(x.dim[0] == prompt.dim[0] && tensor_same_shape(x, y));
     p.time = embed_time(u, t, x.dim[0]);
     seesaw_init(&p.seesaw, &d->arena, seesaw_size(c, x, d->dtype));
     if (c->center) {

@@ -22,8 +22,12 @@ static void forward(struct device *d, void *context)
     struct run *r = context;
     struct tensor x = parity_upload(d, r->x);
     struct tensor y = tensor_carve_like(&d->arena, x);
+    struct tensor rows = parity_upload(d, r->context);
+    struct tensor prompt = tensor_carve(&d->arena, d->dtype, rows.dim[0], 1, rows.dim[2],
+                                        unet_info(r->unet).prompt_width);
 
-    unet_forward(r->unet, y, x, parity_upload(d, r->t), parity_upload(d, r->context));
+    unet_read_prompt(r->unet, prompt, rows);
+    unet_forward(r->unet, y, x, parity_upload(d, r->t), prompt);
     d->ops.download(d, r->out, y);
 }
 
