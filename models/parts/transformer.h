@@ -3,9 +3,9 @@
  * transformer.h - Transformer2DModel over the pixels of a picture: self-attention, attention to the
  * prompt, and a gated feed-forward layer, `depth` times over.
  *
- * What attention to the prompt multiplies the prompt with does not change from step to step, so keys
- * and values are made once for a prompt and then read: side by side in one tensor, key and value of
- * each layer, every transformer in its own columns.
+ * What attention to the prompt multiplies the prompt with does not change from step to step, so
+ * keys and values are made once for a prompt and then read: side by side in one tensor, key and
+ * value of each layer, every transformer in its own columns.
  */
 #ifndef MODELS_PARTS_TRANSFORMER_H
 #define MODELS_PARTS_TRANSFORMER_H

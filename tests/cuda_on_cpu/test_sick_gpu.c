@@ -13,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUICK   "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"num_inference_steps\":1}"
-#define LONG    "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"num_inference_steps\":4,\"n\":10}"
+#define QUICK "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"num_inference_steps\":1}"
+#define LONG                                                                                       \
+    "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"num_inference_steps\":4,"                  \
+    "\"n\":10}"
 #define WAIT_MS 120000
 
 static void ask(int port, const char *body, struct reply *r)
