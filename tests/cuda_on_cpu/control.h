@@ -32,6 +32,10 @@ struct control *control_now(void);
 /* As if the process were new: no error, the defaults, no counts. Memory stays. */
 void control_reset(void);
 
+/* Give all memory back, as the end of a process does: what a broken device holds, nobody can free.
+ */
+void control_end_process(void);
+
 struct control_counts {
     long calls, launches, graph_launches, live; /* live: blocks of device memory */
 };

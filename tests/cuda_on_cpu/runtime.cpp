@@ -351,6 +351,15 @@ static bool captures(void)
     return !state.capturing.empty();
 }
 
+void control_end_process(void)
+{
+    std::lock_guard<std::recursive_mutex> guard(state.lock);
+
+    for (auto &block : state.blocks)
+        free(block.first - (guarded() ? BAND_BYTES : 0));
+    state.blocks.clear();
+}
+
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
     call c;
