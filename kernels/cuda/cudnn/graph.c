@@ -75,7 +75,7 @@ static cudnnDataType_t data_type(int32_t dtype)
     case DTYPE_I32:
         break;
     }
-    assert(!"no type of a plan");
+    assert(0 && "no type of a plan");
     return CUDNN_DATA_FLOAT;
 }
 
