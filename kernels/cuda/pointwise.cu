@@ -11,25 +11,11 @@
  */
 #include "kernels/cuda/act.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/number.h"
 #include "kernels/cuda/slots.h"
+#include "kernels/cuda/unit.h"
 #include "kernels/shape.h"
 
-enum { THREADS = 256, UNIT = 8 /* numbers of a thread */ };
-
-template <typename T> static __device__ __forceinline__ void unit_load(float *out, const T *from)
-{
-#pragma unroll
-    for (int i = 0; i < UNIT; i += number_pack<T>::COUNT)
-        number_pack_load(out + i, from + i);
-}
-
-template <typename T> static __device__ __forceinline__ void unit_store(T *to, const float *in)
-{
-#pragma unroll
-    for (int i = 0; i < UNIT; i += number_pack<T>::COUNT)
-        number_pack_store(to + i, in + i);
-}
+enum { THREADS = 256 };
 
 static __device__ __forceinline__ int64_t unit_of_thread(void)
 {
@@ -50,11 +36,12 @@ static bool is_cut(struct tensor t)
            (size_t)t.stride * dtype_bytes(t.dtype) % 16 == 0;
 }
 
-/* Dense tensors of one type are one row. */
+/* Dense tensors of one type are one row. It is cut where an image ends, too: how an image is
+   computed does not depend on its batch. */
 static bool is_flat(struct tensor y, struct tensor x)
 {
     return x.dtype == y.dtype && (uintptr_t)x.data % 16 == 0 && (uintptr_t)y.data % 16 == 0 &&
-           tensor_count(y) % UNIT == 0;
+           y.dim[1] * y.dim[2] * y.dim[3] % UNIT == 0;
 }
 
 template <typename T> static __global__ void activate(T *y, const T *x, int64_t units, enum act act)
@@ -65,9 +52,7 @@ template <typename T> static __global__ void activate(T *y, const T *x, int64_t 
     if (i >= units)
         return;
     unit_load(v, x + i * UNIT);
-#pragma unroll
-    for (int j = 0; j < UNIT; j++)
-        v[j] = act_apply(v[j], act);
+    act_apply_to<T, UNIT>(v, act);
     unit_store(y + i * UNIT, v);
 }
 
@@ -131,9 +116,10 @@ static __global__ void geglu(T *y, const T *x, int64_t units, int64_t row_units)
         return;
     unit_load(value, from);
     unit_load(gate, from + row_units * UNIT);
+    act_apply_to<T, UNIT>(gate, ACT_GELU);
 #pragma unroll
     for (int j = 0; j < UNIT; j++)
-        value[j] *= act_gelu(gate[j]);
+        value[j] *= gate[j];
     unit_store(y + i * UNIT, value);
 }
 

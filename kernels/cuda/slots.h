@@ -48,7 +48,7 @@ void depthwise_naive(struct device *d, struct tensor y, struct tensor x, const s
 void depthwise_packed(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                       const struct epilogue *e);
 
-/* norm.cu */
+/* norm.cu, norm_layer.cu */
 void norm_group_naive(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
                       struct tensor beta, int groups, float epsilon, enum act act);
 void norm_group_packed(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
