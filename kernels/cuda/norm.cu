@@ -11,9 +11,10 @@
  * turns those of an image into three numbers for each channel, `apply` reads x again from its end,
  * the part that is still in L2. Bytes: 3 B H W C numbers, less what L2 kept.
  *
- * Statistics: a block sums x - k and (x - k)^2 of each channel in f32, k the mean of a few of the
- * channel's numbers in the block, so that neither a large mean nor a stray pixel costs digits; a
- * warp for each group makes mean and squares of them in double, and again of the parts of an image.
+ * Statistics: a block sums x - k and (x - k)^2 of each channel in f32, k the middle one of three
+ * of the channel's numbers in the block, so that neither a large mean nor a stray pixel costs
+ * digits; a warp for each group makes mean and squares of them in double, and again of the parts of
+ * an image.
  *
  * How an image is cut depends on its own size alone, and sums are added in one order: an image of a
  * batch is bit for bit the image alone.
@@ -35,7 +36,6 @@ enum {
     CHANNELS_MAX = 4096,    /* BLOCK_MAX units */
     CHUNK_BYTES = 32 << 10, /* of an image, for each block of `sums` */
     CHUNKS_MAX = 512,
-    PIVOTS = 4,                /* pixels that k is the mean of */
     APPLY_PIXELS = 4 * FLIGHT, /* of a thread */
     CLUSTER_MAX = 16,
     ROW_BYTES = 64, /* of a slice side by side, at least: two sectors */
@@ -147,19 +147,18 @@ static __device__ __forceinline__ void sum_pixels(float *s1, float *s2, const fl
     }
 }
 
-/* About the mean of 8 channels: of a few of the pixels. */
+/* About the mean of 8 channels: the middle one of three numbers, so that no stray one counts. */
 template <typename T>
 static __device__ __forceinline__ void pivot(float *k, const T *x, int64_t stride, int pixels)
 {
-    float v[UNIT];
+    float v[UNIT], w[UNIT];
 
+    unit_load(k, x);
+    unit_load(v, x + pixels / 3 * stride);
+    unit_load(w, x + (int64_t)pixels * 2 / 3 * stride);
 #pragma unroll
-    for (int i = 0; i < PIVOTS; i++) {
-        unit_load(v, x + (int64_t)pixels * i / PIVOTS * stride);
-#pragma unroll
-        for (int j = 0; j < UNIT; j++)
-            k[j] += v[j] * (1.0f / PIVOTS);
-    }
+    for (int j = 0; j < UNIT; j++)
+        k[j] = fmaxf(fminf(k[j], v[j]), fminf(fmaxf(k[j], v[j]), w[j]));
 }
 
 /* The block's sums about its pivots, of `channels` channels of x and that many pixels. */
