@@ -26,6 +26,12 @@ void check_norm_group(struct check *c)
         float epsilon = draw_chance(c, 50) ? 1e-5f : 1e-6f;
         struct twin *x, *y, *gamma, *beta;
 
+        if (draw_chance(c, 20)) { /* more than a block of a GPU can hold */
+            h += 40;
+            w += 30;
+            channels = groups * 8 > 64 ? 64 : groups * 8;
+            groups = channels < 64 ? groups : 8;
+        }
         if (listed >= 0) {
             const int64_t *s = groups_of_32[listed];
             groups = 32;
@@ -36,7 +42,7 @@ void check_norm_group(struct check *c)
             while (!c->options->full && b * h * w * channels > 4000000)
                 h /= 2;
         }
-        x = draw_input(c, (struct ask){.name = "x", .dim = {b, h, w, channels}});
+        x = draw_input(c, (struct ask){.name = "x", .dim = {b, h, w, channels}, .stray = true});
         gamma = draw_shared(
             c, (struct ask){.name = "gamma", .dim = {1, 1, 1, channels}, .typed = true});
         beta =

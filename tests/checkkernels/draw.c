@@ -195,17 +195,19 @@ static struct twin *draw_values(struct check *c, struct ask ask, enum role role)
     struct twin *twin;
     struct family f = {
         .kind = ask.plain ? KIND_NORMAL : c->kind,
-        .scale = ask.scale != 0 ? (double)ask.scale : 1,
         .constant = draw_normal(c),
         .offset = ask.summed ? 30 : 1000,
     };
+    double scale = ask.scale != 0 ? (double)ask.scale : 1, stray;
     size_t step;
 
     ask.dtype = dtype_of(c, ask);
     step = dtype_bytes(ask.dtype);
     twin = place(c, ask, role);
+    stray = ask.stray && f.kind == KIND_NORMAL && draw_chance(c, 25) ? 10 : 1;
     for (int64_t row = 0; row < tensor_rows(twin->t); row++) {
         char *at = tensor_row(twin->t, row);
+        f.scale = scale * (row == 0 ? stray : 1);
         for (int64_t i = 0; i < twin->t.dim[3]; i++)
             put(at + (size_t)i * step, ask.dtype, draw_value(c, &f));
     }

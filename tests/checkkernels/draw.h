@@ -17,6 +17,7 @@ struct ask {
     bool host;    /* is passed to a GPU as an address on the host */
     bool strided; /* may be a slice of the columns of something wider */
     bool plain;   /* normal values, whatever the kind of the case */
+    bool stray;   /* row 0 of a normal one may be ten times as large */
     bool summed;  /* against weights of both signs: an offset of 30 leaves more than it cancels */
 };
 
