@@ -119,8 +119,9 @@ static __device__ __forceinline__ unsigned cluster_size(void)
 static __device__ __forceinline__ void cluster_sync(void)
 {
 #if __CUDA_ARCH__ >= 900
-    asm volatile("barrier.cluster.arrive.release.aligned;\n"
-                 "barrier.cluster.wait.acquire.aligned;\n" ::
+    /* Not .aligned: a warp whose lanes left a loop at different times may come apart. */
+    asm volatile("barrier.cluster.arrive.release;\n"
+                 "barrier.cluster.wait.acquire;\n" ::
                      : "memory");
 #else
     __syncthreads();

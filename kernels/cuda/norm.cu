@@ -252,7 +252,7 @@ static __device__ void scale_group(float *scale, int channels, int from, struct 
                                    const float *gamma, const float *beta, const struct group &g)
 {
     double cells = (double)g.pixels * g.group_channels;
-    float s = (float)(1 / sqrt(m.squares / cells + (double)g.epsilon));
+    float s = 1 / sqrtf((float)(m.squares / cells) + g.epsilon);
     float mean = (float)m.mean, rest = (float)(m.mean - (double)mean);
 
     for (int c = from + (int)threadIdx.x % 32; c < from + g.group_channels; c += 32) {
