@@ -24,7 +24,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from safetensors.torch import load_file
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 diffusers.logging.set_verbosity_error()
 torch.use_deterministic_algorithms(True)
@@ -93,6 +93,10 @@ class Pipeline:
     def __init__(self, folder):
         self.folder = folder
         self.parts = {}
+        with open(self.at("model_index.json")) as f:
+            index = json.load(f)
+        self.xl = index["_class_name"] == "StableDiffusionXLPipeline"
+        self.zeros = self.xl and index.get("force_zeros_for_empty_prompt", True)
         with open(self.at("scheduler", "scheduler_config.json")) as f:
             self.scheduler_config = json.load(f)
         with open(self.at("vae", "config.json")) as f:
@@ -111,28 +115,31 @@ class Pipeline:
             self.parts[part] = module.float().eval()
         return self.parts[part]
 
-    def latent_shape(self, height, width):
-        """[h, w, c] from the configurations alone: weights may be big."""
+    @property
+    def scale(self):
+        """Pixels per latent."""
         with open(self.at("vae", "config.json")) as f:
             vae = json.load(f)
+        blocks = vae.get("decoder_block_out_channels") or vae["block_out_channels"]
+        return 2 ** (len(blocks) - 1)
+
+    def latent_shape(self, height, width):
+        """[h, w, c] from the configurations alone: weights may be big."""
         with open(self.at("unet", "config.json")) as f:
             channels = json.load(f)["in_channels"]
-        blocks = vae.get("decoder_block_out_channels") or vae["block_out_channels"]
-        scale = 2 ** (len(blocks) - 1)
-        return height // scale, width // scale, channels
+        return height // self.scale, width // self.scale, channels
 
-    def drop(self, part):
-        self.parts.pop(part, None)
-
-    @property
-    def tokenizer(self):
-        if "tokenizer" not in self.parts:
-            self.parts["tokenizer"] = CLIPTokenizer.from_pretrained(self.at("tokenizer"))
-        return self.parts["tokenizer"]
+    def drop(self, *parts):
+        for part in parts:
+            self.parts.pop(part, None)
 
     @property
     def text_encoder(self):
         return self.load("text_encoder", CLIPTextModel, "model")
+
+    @property
+    def text_encoder_2(self):
+        return self.load("text_encoder_2", CLIPTextModelWithProjection, "model")
 
     @property
     def unet(self):
@@ -144,24 +151,46 @@ class Pipeline:
         return self.load("vae", cls, low_cpu_mem_usage=False)
 
     def ids(self, negative, prompt):
-        """[2, T], negative first."""
-        return self.tokenizer(
-            [negative, prompt],
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        ).input_ids
+        """"ids", and for SDXL "ids_2": [2, T] each, negative first."""
+        out = {}
+        for name in ("tokenizer", "tokenizer_2")[: 1 + self.xl]:
+            tokenizer = CLIPTokenizer.from_pretrained(self.at(name))
+            ids = tokenizer(
+                [negative, prompt],
+                padding="max_length",
+                max_length=tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            ).input_ids
+            out[name.replace("tokenizer", "ids")] = ids.int()
+        return out
 
-    def context(self, ids):
-        return self.text_encoder(torch.as_tensor(ids).long())[0]
+    def condition(self, ids, negative):
+        """"context" [2, T, C], and for SDXL "pooled" [2, P], of such ids."""
+        ids = {name: torch.as_tensor(ids[name]).long() for name in ("ids", "ids_2") if name in ids}
+        if not self.xl:
+            return {"context": self.text_encoder(ids["ids"])[0]}
+        first = self.text_encoder(ids["ids"], output_hidden_states=True)
+        second = self.text_encoder_2(ids["ids_2"], output_hidden_states=True)
+        context = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+        pooled = second.text_embeds.clone()
+        if self.zeros and not negative:
+            context[0], pooled[0] = 0, 0
+        return {"context": context, "pooled": pooled}
 
-    def rows(self, x, t, context, guidance):
+    def rows(self, x, t, condition, guidance):
         """What the UNet says about scaled latents x [h, w, c]: [2, h, w, c], negative first, or
         [1, h, w, c] where guidance does not look at the negative prompt."""
-        context = context if guidance > 1 else context[1:2]
+        first = 0 if guidance > 1 else 1
+        added = None
+        if self.xl:
+            height, width = (float(self.scale * side) for side in x.shape[:2])
+            sizes = torch.tensor([[height, width, 0, 0, height, width]]).repeat(2 - first, 1)
+            added = {"text_embeds": condition["pooled"][first:], "time_ids": sizes}
+        context = condition["context"][first:]
         x = to_nchw(x).repeat(len(context), 1, 1, 1)
-        return self.unet(x, t, encoder_hidden_states=context).sample.permute(0, 2, 3, 1).contiguous()
+        y = self.unet(x, t, encoder_hidden_states=context, added_cond_kwargs=added).sample
+        return y.permute(0, 2, 3, 1).contiguous()
 
     def decode(self, x):
         """Latents [h, w, c] to a picture [H, W, 3] in about [-1, 1]."""

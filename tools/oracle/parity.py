@@ -75,7 +75,7 @@ def judge_steps(args, p, dump, table):
             if f"output.{i}" not in dump:
                 raise SystemExit(f"the dump ends before step {i} of {count}")
             scaled = oracle.to_hwc(scheduler.scale_model_input(oracle.to_nchw(x), t))
-            rows = p.rows(scaled, t, dump["context"], args.guidance)
+            rows = p.rows(scaled, t, dump, args.guidance)
             output, size = oracle.guide(rows, args.guidance), oracle.guided_size(rows, args.guidance)
             table.judge(f"output.{i}", dump[f"output.{i}"], output, args.bound, size)
             limner = oracle.to_nchw(dump[f"output.{i}"])
@@ -86,14 +86,14 @@ def judge_steps(args, p, dump, table):
         raise SystemExit(f"the dump goes on after step {count - 1}, the last of diffusers")
 
 
-def judge_free(args, p, dump, context, table):
+def judge_free(args, p, dump, condition, table):
     scheduler = scheduler_for(args, p)
     x = dump["noise"] * float(scheduler.init_noise_sigma)
     shape = tuple(dump["noise"].shape)
     with oracle.FixedNoise(fresh_noise(args, shape, len(scheduler.timesteps))):
         for i, t in enumerate(scheduler.timesteps):
             scaled = oracle.to_hwc(scheduler.scale_model_input(oracle.to_nchw(x), t))
-            output = oracle.guide(p.rows(scaled, t, context, args.guidance), args.guidance)
+            output = oracle.guide(p.rows(scaled, t, condition, args.guidance), args.guidance)
             x = oracle.to_hwc(scheduler.step(oracle.to_nchw(output), t, oracle.to_nchw(x)).prev_sample)
             table.judge(f"free latents.{i}", dump[f"latents.{i}"], x, 10 * args.bound)
     table.judge("free rgb", dump["rgb"], p.decode(x), 10 * args.bound)
@@ -101,19 +101,22 @@ def judge_free(args, p, dump, context, table):
 
 def judge(args, p, dump, noise):
     table = Table()
-    table.judge_equal("ids", dump["ids"], p.ids(args.negative if args.guidance > 1 else "", args.prompt).int())
+    negative = args.negative if args.guidance > 1 else ""
+    for name, ids in p.ids(negative, args.prompt).items():
+        table.judge_equal(name, dump[name], ids)
     # The dump holds the latents before step 0 divided by their scale: one rounding away from ours.
     table.judge("noise", dump["noise"], noise, 1e-7)
-    context = p.context(dump["ids"])
-    table.judge("context", dump["context"], context, args.bound)
-    p.drop("text_encoder")
+    condition = p.condition(dump, negative)
+    for name, value in condition.items():
+        table.judge(name, dump[name], value, args.bound)
+    p.drop("text_encoder", "text_encoder_2")
     judge_steps(args, p, dump, table)
     if not args.free:
         p.drop("unet")
     last = max(int(k.split(".")[1]) for k in dump if k.startswith("latents."))
     table.judge("rgb", dump["rgb"], p.decode(dump[f"latents.{last}"]), args.bound)
     if args.free:
-        judge_free(args, p, dump, context, table)
+        judge_free(args, p, dump, condition, table)
     return table.failed
 
 

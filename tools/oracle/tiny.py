@@ -16,9 +16,20 @@ import shutil
 import oracle
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 from transformers.models.clip.tokenization_clip import bytes_to_unicode
 
 MERGES = """t h|th e</w>|i n|a n|r e|o n</w>|e r|in g</w>|s t|o r|a t|e n|o u|a r|f o|fo x</w>|re d</w>|
@@ -230,26 +241,132 @@ PIPELINES = {
         },
         picture=dict(h=8, w=8, steps=4, guidance=1.0, prompt="a", negative="", seed=99),
     ),
+    # Like SDXL: two text encoders, the second one's texts padded with "!" and their end at the
+    # largest id (eos_token_id 2), no attention at the finest level, transformers of several depths,
+    # float16 files; no negative prompt, so a row of zeros.
+    "sdxl": dict(
+        seed=5,
+        dtype=torch.float16,
+        variant="fp16",
+        length=77,
+        pad="<|endoftext|>",
+        eos=2,
+        text=dict(TEXT, hidden_size=24, num_attention_heads=3, hidden_act="quick_gelu"),
+        text_2=dict(TEXT, num_hidden_layers=3, hidden_act="gelu", projection_dim=20),
+        unet=dict(
+            sample_size=16,
+            block_out_channels=(8, 16, 16),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            layers_per_block=1,
+            transformer_layers_per_block=(1, 2, 3),
+            attention_head_dim=(2, 2, 4),
+            cross_attention_dim=56,
+            norm_num_groups=4,
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=20 + 6 * 8,
+        ),
+        vae=dict(
+            block_out_channels=(8, 8, 16),
+            down_block_types=("DownEncoderBlock2D",) * 3,
+            up_block_types=("UpDecoderBlock2D",) * 3,
+            layers_per_block=1,
+            norm_num_groups=4,
+            latent_channels=4,
+            sample_size=64,
+            scaling_factor=0.13025,
+            force_upcast=False,
+        ),
+        scheduler={
+            "_class_name": "EulerDiscreteScheduler",
+            "beta_start": 0.00085,
+            "beta_end": 0.012,
+            "beta_schedule": "scaled_linear",
+            "interpolation_type": "linear",
+            "num_train_timesteps": 1000,
+            "prediction_type": "epsilon",
+            "steps_offset": 1,
+            "timestep_spacing": "leading",
+            "use_karras_sigmas": False,
+        },
+        picture=dict(h=8, w=10, steps=4, guidance=5.0, prompt="a red fox, and the blue house",
+                     negative="", seed=11),
+    ),
+    # Like SDXL-Turbo: two steps without guidance, trailing and ancestral; an empty prompt is read,
+    # the end of a text is its first eos_token_id, waves are flipped and shifted, AutoencoderTiny,
+    # bfloat16 files.
+    "turbo": dict(
+        seed=6,
+        dtype=torch.bfloat16,
+        length=20,
+        pad="<|endoftext|>",
+        zeros=False,
+        text=dict(TEXT, hidden_size=16, num_attention_heads=2, hidden_act="quick_gelu"),
+        text_2=dict(TEXT, hidden_act="gelu", projection_dim=9),
+        unet=dict(
+            sample_size=8,
+            block_out_channels=(8, 16),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            layers_per_block=1,
+            transformer_layers_per_block=(1, 2),
+            attention_head_dim=(1, 2),
+            cross_attention_dim=48,
+            norm_num_groups=4,
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=6,
+            projection_class_embeddings_input_dim=9 + 6 * 6,
+            flip_sin_to_cos=False,
+            freq_shift=1,
+        ),
+        tiny_vae=dict(
+            encoder_block_out_channels=(6, 6, 6, 6),
+            decoder_block_out_channels=(6, 6, 6, 6),
+            num_encoder_blocks=(1, 1, 1, 1),
+            num_decoder_blocks=(1, 1, 1, 1),
+            latent_channels=4,
+            scaling_factor=1.0,
+        ),
+        scheduler={
+            "_class_name": "EulerAncestralDiscreteScheduler",
+            "beta_start": 0.00085,
+            "beta_end": 0.012,
+            "beta_schedule": "scaled_linear",
+            "num_train_timesteps": 1000,
+            "prediction_type": "epsilon",
+            "steps_offset": 1,
+            "timestep_spacing": "trailing",
+        },
+        picture=dict(h=8, w=8, steps=2, guidance=0.0, prompt="a green mountain with a tree",
+                     negative="", seed=21),
+    ),
 }
+
+
+def make_text_encoder(cls, text, spec, tokenizer, generator):
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=spec["length"],
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=spec.get("eos", tokenizer.eos_token_id),
+        pad_token_id=tokenizer.pad_token_id,
+        **text,
+    )
+    return healthy(cls(config), generator).eval().to(spec["dtype"])
 
 
 def make_parts(spec, tokenizer):
     g = torch.Generator().manual_seed(spec["seed"])
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        max_position_embeddings=spec["length"],
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        **spec["text"],
-    )
-    text_encoder = healthy(CLIPTextModel(text), g)
+    text_encoder = make_text_encoder(CLIPTextModel, spec["text"], spec, tokenizer, g)
     unet = healthy(UNet2DConditionModel(**spec["unet"]), g)
     if "vae" in spec:
         vae = healthy(AutoencoderKL(**spec["vae"]), g)
     else:
         vae = healthy(AutoencoderTiny(**spec["tiny_vae"]), g, gain=1.2)
-    return [m.eval().to(spec["dtype"]) for m in (text_encoder, unet, vae)]
+    return text_encoder, *(m.eval().to(spec["dtype"]) for m in (unet, vae))
 
 
 def rename_attention(folder):
@@ -281,10 +398,21 @@ def write_folder(folder, spec):
     shutil.rmtree(folder, ignore_errors=True)
     tokenizer = write_tokenizer(folder, spec["length"], spec["pad"])
     text_encoder, unet, vae = make_parts(spec, tokenizer)
-    pipe = StableDiffusionPipeline(
-        vae, text_encoder, tokenizer, unet, oracle.make_scheduler(spec["scheduler"]),
-        None, None, requires_safety_checker=False,
-    )
+    scheduler = oracle.make_scheduler(spec["scheduler"])
+    if "text_2" in spec:
+        tokenizer_2 = write_tokenizer(folder, spec["length"], "!")
+        generator = torch.Generator().manual_seed(spec["seed"] + 1000)
+        text_encoder_2 = make_text_encoder(CLIPTextModelWithProjection, spec["text_2"], spec, tokenizer_2,
+                                           generator)
+        pipe = StableDiffusionXLPipeline(
+            vae, text_encoder, text_encoder_2, tokenizer, tokenizer_2, unet, scheduler,
+            force_zeros_for_empty_prompt=spec.get("zeros", True), add_watermarker=False,
+        )
+    else:
+        pipe = StableDiffusionPipeline(
+            vae, text_encoder, tokenizer, unet, scheduler,
+            None, None, requires_safety_checker=False,
+        )
     pipe.save_pretrained(folder, variant=spec.get("variant"))
     with open(os.path.join(folder, "scheduler", "scheduler_config.json"), "w") as f:
         json.dump(spec["scheduler"], f, indent=2)
@@ -311,11 +439,32 @@ def denoise(p, spec, out):
     with oracle.FixedNoise([oracle.to_nchw(n) for n in fresh]):
         for i, t in enumerate(scheduler.timesteps):
             scaled = oracle.to_hwc(scheduler.scale_model_input(oracle.to_nchw(x), t))
-            rows = p.rows(scaled, t, out["context"], picture["guidance"])
+            rows = p.rows(scaled, t, out, picture["guidance"])
             output = oracle.guide(rows, picture["guidance"])
             x = oracle.to_hwc(scheduler.step(oracle.to_nchw(output), t, oracle.to_nchw(x)).prev_sample)
             out[f"unet.{i}"], out[f"output.{i}"], out[f"latents.{i}"] = rows, output, x
     return x
+
+
+def check_by_pipeline(folder, spec, noise, latents):
+    """diffusers' own pipeline, with nothing of ours but the noise, must end at the same latents."""
+    picture = spec["picture"]
+    pipe = StableDiffusionXLPipeline.from_pretrained(folder, variant=spec.get("variant"),
+                                                     add_watermarker=False).to(torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    factor = pipe.vae_scale_factor
+    fresh = [oracle.normal(noise.shape, picture["seed"], 1 + i) for i in range(picture["steps"])]
+    with oracle.FixedNoise([oracle.to_nchw(n) for n in fresh]):
+        got = pipe(
+            picture["prompt"], negative_prompt=picture["negative"] or None,
+            height=picture["h"] * factor, width=picture["w"] * factor,
+            num_inference_steps=picture["steps"], guidance_scale=picture["guidance"],
+            latents=oracle.to_nchw(noise), output_type="latent",
+        ).images
+    error = oracle.relative_l2(oracle.to_hwc(got), latents)
+    print(f"  by {type(pipe).__name__}: {error:.1e}")
+    if error > 1e-5:
+        raise SystemExit(f"{folder}: the pipeline itself comes to other latents")
 
 
 def readable(folder):
@@ -340,9 +489,9 @@ def write_golden(folder, spec):
     p = oracle.Pipeline(folder)
     picture = spec["picture"]
     out = {}
-    ids = p.ids(picture["negative"], picture["prompt"])
-    out["ids"] = ids.int()
-    out["context"] = p.context(ids)
+    negative = picture["negative"] if picture["guidance"] > 1 else ""
+    out |= p.ids(negative, picture["prompt"])
+    out |= p.condition(out, negative)
     x = denoise(p, spec, out)
     out["rgb"] = p.decode(x)
     # A smooth picture for the encoder, with some texture in it.
@@ -361,6 +510,9 @@ def write_golden(folder, spec):
     path = os.path.join(folder, "golden.safetensors")
     save_file({k: v.clone().contiguous() for k, v in out.items()}, path, metadata)
     sort_metadata(path)
+    if p.xl:
+        p.drop(*list(p.parts))  # a full size does not fit twice
+        check_by_pipeline(folder, spec, out["noise"], x)
 
 
 def main():
