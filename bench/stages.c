@@ -36,7 +36,8 @@ struct subject {
     struct text_encoder *text;
     struct unet *unet;
     struct vae *vae;
-    struct tensor y, x, t, prompt;
+    struct tensor y, x;
+    struct unet_rows rows;
 };
 
 static double seconds(clockid_t clock)
@@ -84,7 +85,7 @@ static enum status open_text(struct bench *b, struct subject *s)
     char path[1024];
 
     snprintf(path, sizeof(path), "%s/text_encoder", b->folder);
-    return text_encoder_open(&s->text, b->device, path, &b->why);
+    return text_encoder_open(&s->text, b->device, path, false, &b->why);
 }
 
 static void carve_text(struct bench *b, struct subject *s)
@@ -101,7 +102,7 @@ static void run_text(void *context)
 {
     struct subject *s = context;
 
-    text_encoder_forward(s->text, s->y, s->x);
+    text_encoder_forward(s->text, s->y, s->x, 0);
 }
 
 static enum status open_unet(struct bench *b, struct subject *s)
@@ -118,20 +119,26 @@ static void carve_unet(struct bench *b, struct subject *s)
     struct arena *a = &b->device->arena;
     int side = b->size / 8;
 
-    s->x = tensor_carve(a, b->device->dtype, b->rows, side, side, info.channels);
+    struct unet_rows *r = &s->rows;
+
+    r->x = tensor_carve(a, b->device->dtype, b->rows, side, side, info.channels);
     s->y = tensor_carve(a, DTYPE_F32, b->rows, side, side, info.channels);
-    s->prompt = tensor_carve(a, b->device->dtype, b->rows, 1, CONTEXT_TOKENS, info.prompt_width);
-    s->t = tensor_carve(a, DTYPE_F32, b->rows, 1, 1, 1);
-    fill(b->device, s->t, NULL, 500);
-    fill_noise(b->device, s->x);
-    fill_noise(b->device, s->prompt);
+    r->prompt = tensor_carve(a, b->device->dtype, b->rows, 1, CONTEXT_TOKENS, info.prompt_width);
+    r->t = tensor_carve(a, DTYPE_F32, b->rows, 1, 1, 1);
+    fill(b->device, r->t, NULL, 500);
+    fill_noise(b->device, r->x);
+    fill_noise(b->device, r->prompt);
+    if (!info.added_width)
+        return;
+    r->added = tensor_carve(a, b->device->dtype, b->rows, 1, 1, info.added_width);
+    fill_noise(b->device, r->added);
 }
 
 static void run_unet(void *context)
 {
     struct subject *s = context;
 
-    unet_forward(s->unet, s->y, s->x, s->t, s->prompt);
+    unet_forward(s->unet, s->y, s->rows);
 }
 
 static enum status open_vae(struct bench *b, struct subject *s)

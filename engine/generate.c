@@ -77,7 +77,7 @@ static enum status dump_host(struct run *r, const char *name, struct tensor t, i
     return r->dump ? weights_out_add(r->dump, name, t, dims_min, r->why) : ST_OK;
 }
 
-static enum status dump_device(struct run *r, const char *name, struct tensor t)
+static enum status dump_device(struct run *r, const char *name, struct tensor t, int dims_min)
 {
     struct tensor host = t;
 
@@ -85,7 +85,7 @@ static enum status dump_device(struct run *r, const char *name, struct tensor t)
         return ST_OK;
     host.data = r->scratch;
     r->device->ops.download(r->device, r->scratch, t);
-    return dump_host(r, name, host, 3);
+    return dump_host(r, name, host, dims_min);
 }
 
 static enum status dump_start(struct run *r)
@@ -124,15 +124,17 @@ static enum status read_noise(struct run *r, struct weights *file, const float *
 
 static enum status start_with(struct run *r, const float *noise)
 {
-    int tokens = model_info(r->model)->prompt_tokens;
-    int32_t *ids = malloc(2 * (size_t)tokens * sizeof(*ids));
+    static const char *const names[] = {"ids", "ids_2"};
+    int tokens = model_info(r->model)->prompt_tokens, encoders = model_info(r->model)->encoders;
+    int32_t *ids = malloc(2 * (size_t)(encoders * tokens) * sizeof(*ids));
     enum status st;
 
     if (!ids)
-        return why_fail(r->why, ST_FULL, "no memory for %d token ids", 2 * tokens);
+        return why_fail(r->why, ST_FULL, "no memory for %d token ids", 2 * encoders * tokens);
     st = model_latent_start(r->model, &r->latent, &r->result->picture, noise, ids, r->why);
-    if (!st)
-        st = dump_host(r, "ids", tensor_view(ids, DTYPE_I32, 1, 1, 2, tokens), 2);
+    for (int i = 0; i < encoders && !st; i++)
+        st = dump_host(r, names[i], tensor_view(ids + 2 * i * tokens, DTYPE_I32, 1, 1, 2, tokens),
+                       2);
     free(ids);
     return st;
 }
@@ -154,9 +156,12 @@ static enum status start(struct run *r)
     if (st)
         return st;
     r->result->prompt_cut = r->latent.prompt_cut;
-    const struct tensor context = r->latent.context;
-    return dump_device(r, "context",
-                       tensor_reshape(context, 1, context.dim[0], context.dim[2], context.dim[3]));
+    const struct tensor context = r->latent.context, pooled = r->latent.pooled;
+    st = dump_device(r, "context",
+                     tensor_reshape(context, 1, context.dim[0], context.dim[2], context.dim[3]), 3);
+    if (st || !pooled.data)
+        return st;
+    return dump_device(r, "pooled", tensor_reshape(pooled, 1, 1, pooled.dim[0], pooled.dim[3]), 2);
 }
 
 /* --- steps and pixels -------------------------------------------------------------------- */
@@ -192,11 +197,11 @@ static enum status denoise(struct run *r)
         if (r->options->progress)
             r->options->progress(r->options->context, latent->step, total);
         snprintf(name, sizeof(name), "output.%d", step);
-        st = dump_device(r, name, latent->output);
+        st = dump_device(r, name, latent->output, 3);
         if (st)
             return st;
         snprintf(name, sizeof(name), "latents.%d", step);
-        st = dump_device(r, name, latent->x);
+        st = dump_device(r, name, latent->x, 3);
     }
     return st;
 }

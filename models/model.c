@@ -10,6 +10,7 @@
 
 #include "models/parts/keys.h"
 #include "models/parts/model_parts.h"
+#include "models/parts/prompt.h"
 
 #include <assert.h>
 #include <math.h>
@@ -21,7 +22,7 @@
 
 /* Host memory that the const functions write: as much as the largest rehearsal asked for. */
 struct scratch {
-    int32_t *ids; /* [2][prompt_tokens] */
+    int32_t *ids; /* [encoders][2][prompt_tokens] */
     float *t;     /* per row of a step, prepared ones included */
     size_t rows;
     int seats;
@@ -86,13 +87,26 @@ static int at_most(int a, int b)
     return a < b ? a : b;
 }
 
+/* A model that was taught to be done in a few steps, without guidance: LCM's scheduler says so, and
+   so does trailing spacing in an SDXL that predicts noise (Turbo, Lightning, Hyper), which is what
+   makes one step start at the noisiest timestep. */
+static bool takes_few_steps(const struct model_parts *p)
+{
+    const struct schedule_view *own = &p->schedule.view[p->schedule.sampler];
+
+    return p->schedule.sampler == SAMPLER_LCM || (p->index.xl && own->spacing == SPACING_TRAILING &&
+                                                  own->prediction == PREDICTION_EPSILON);
+}
+
+/* Steps and guidance: 4 and 1, which is none, for few steps; else 25, and the guidance that the
+   pipeline's class has in diffusers. */
 static void fill_info(struct model *m, const char *folder)
 {
     struct unet_info unet = unet_info(m->parts.unet);
     struct vae_info vae = vae_info(m->parts.vae);
     struct model_info *info = &m->info;
     int multiple = vae.scale * unet.multiple;
-    bool few_steps = m->parts.schedule.sampler == SAMPLER_LCM;
+    bool few_steps = takes_few_steps(&m->parts);
 
     read_name(info->name, folder);
     info->latent_channels = vae.latent_channels;
@@ -105,24 +119,24 @@ static void fill_info(struct model *m, const char *folder)
     if (info->size_min < info->size_multiple)
         info->size_min = info->size_multiple;
     info->size_max = at_most(2048, 2 * info->size_default);
-    info->prompt_tokens = tokenizer_length(m->parts.tokenizer);
+    info->prompt_tokens = tokenizer_length(m->parts.tokenizer[0]);
+    info->encoders = m->parts.encoders;
     info->context_width = unet.context_width;
     info->sampler_default = m->parts.schedule.sampler;
     info->steps_default = few_steps ? 4 : 25;
-    info->guidance_default = few_steps ? 1 : 7.5;
+    info->guidance_default = few_steps ? 1 : m->parts.index.xl ? 5 : 7.5;
     for (int i = 0; i < PART_COUNT; i++)
-        info->weight_bytes += model_parts_bytes((enum model_part)i, folder);
+        info->weight_bytes += model_parts_bytes(&m->parts, (enum model_part)i, folder);
 }
 
 static enum status open_all(struct model *m, const char *folder, struct why *why)
 {
-    struct model_index index;
-    enum status st = model_parts_read_index(&index, folder, why);
+    enum status st = model_parts_read_index(&m->parts, folder, why);
 
     for (int i = 0; i < PART_COUNT && !st; i++)
         st = model_parts_open(&m->parts, (enum model_part)i, m->device, folder, why);
     if (!st)
-        st = model_parts_agree(&m->parts, why);
+        st = model_parts_agree(&m->parts, m->device->dtype, why);
     if (st)
         return st;
     fill_info(m, folder);
@@ -131,14 +145,14 @@ static enum status open_all(struct model *m, const char *folder, struct why *why
         return st;
     m->scratch = calloc(1, sizeof(*m->scratch));
     if (m->scratch)
-        m->scratch->ids = malloc(2 * (size_t)m->info.prompt_tokens * sizeof(int32_t));
+        m->scratch->ids = calloc((size_t)prompt_id_count(&m->parts), sizeof(int32_t));
     if (!m->scratch || !m->scratch->ids)
         return why_fail(why, ST_FULL, "no memory for a model");
     return ST_OK;
 }
 
 /* In front of what ran out: which model, and how much it is. */
-static enum status say_size(const char *folder, struct why *why)
+static enum status say_size(const struct model *m, const char *folder, struct why *why)
 {
     struct why reason = why ? *why : (struct why){""};
     char name[MODEL_NAME_MAX];
@@ -146,7 +160,7 @@ static enum status say_size(const char *folder, struct why *why)
 
     read_name(name, folder);
     for (int i = 0; i < PART_COUNT; i++)
-        bytes += model_parts_bytes((enum model_part)i, folder);
+        bytes += model_parts_bytes(&m->parts, (enum model_part)i, folder);
     return why_fail(why, ST_FULL, "%s needs %llu MiB for its weights alone: %s", name,
                     (unsigned long long)(bytes >> 20), reason.text);
 }
@@ -162,7 +176,7 @@ enum status model_open(struct model **out, struct device *d, const char *folder,
     m->device = d;
     st = open_all(m, folder, why);
     if (st == ST_FULL)
-        st = say_size(folder, why);
+        st = say_size(m, folder, why);
     if (st)
         model_close(&m);
     *out = m;
@@ -239,11 +253,6 @@ static bool scratch_grow(const struct model *m, int seats, size_t pixels)
     return true;
 }
 
-static int64_t prompt_width(const struct model *m)
-{
-    return unet_info(m->parts.unet).prompt_width;
-}
-
 static struct tensor latent_view(const struct model *m, void *data, int width, int height)
 {
     const struct model_info *info = &m->info;
@@ -270,12 +279,9 @@ void model_latent_carve(const struct model *m, struct latent *l, int width_max, 
     l->previous = tensor_carve_like(a, like);
     l->output = tensor_carve_like(a, like);
     l->noise = tensor_carve_like(a, like);
-    l->context =
-        tensor_carve(a, m->device->dtype, 2, 1, m->info.prompt_tokens, m->info.context_width);
-    l->prompt = tensor_carve(a, m->device->dtype, 2, 1, m->info.prompt_tokens, prompt_width(m));
+    prompt_carve(&m->parts, l, m->device);
 }
 
-static void encode_prompts(const struct model *m, struct latent *l);
 static void decode_pixels(const struct model *m, const struct latent *l, uint8_t *bytes,
                           float *rgb);
 
@@ -297,13 +303,10 @@ enum status model_rehearse(const struct model *m, int seats, int width_max, int 
         seat_list[i] = &seat[i];
         seat[i].plan.count = 1;
         seat[i].guidance = 2;
-        seat[i].context =
-            tensor_view(NULL, m->device->dtype, 2, 1, m->info.prompt_tokens, m->info.context_width);
-        seat[i].prompt =
-            tensor_view(NULL, m->device->dtype, 2, 1, m->info.prompt_tokens, prompt_width(m));
+        prompt_shape(&m->parts, &seat[i], m->device->dtype);
         latent_shape(m, &seat[i], width_max, height_max);
     }
-    encode_prompts(m, &seat[0]);
+    prompt_encode(&m->parts, &seat[0], m->device, m->scratch->ids, false);
     model_step(m, seat_list, seats);
     decode_pixels(m, &seat[0], NULL, NULL);
 end:
@@ -313,36 +316,6 @@ end:
 }
 
 /* Starting */
-
-static enum status tokenize(const struct model *m, struct latent *l, const struct picture *picture,
-                            struct why *why)
-{
-    const char *negative = picture->guidance > 1 && picture->negative ? picture->negative : "";
-    int32_t *ids = m->scratch->ids;
-    int wanted;
-    enum status st;
-
-    st = tokenizer_encode(m->parts.tokenizer, ids, negative, strlen(negative), &wanted, why);
-    if (st)
-        return st;
-    st = tokenizer_encode(m->parts.tokenizer, ids + m->info.prompt_tokens, picture->prompt,
-                          strlen(picture->prompt), &wanted, why);
-    l->prompt_cut = wanted > m->info.prompt_tokens;
-    return st;
-}
-
-/* The context of both rows of the scratch ids. */
-static void encode_prompts(const struct model *m, struct latent *l)
-{
-    struct device *d = m->device;
-    size_t mark = arena_mark(&d->arena);
-    struct tensor ids = tensor_carve(&d->arena, DTYPE_I32, 2, 1, 1, m->info.prompt_tokens);
-
-    d->ops.upload(d, ids, m->scratch->ids);
-    text_encoder_forward(m->parts.text, l->context, ids);
-    unet_read_prompt(m->parts.unet, l->prompt, l->context);
-    arena_rewind(&d->arena, mark);
-}
 
 enum status model_latent_start(const struct model *m, struct latent *l,
                                const struct picture *picture, const float *noise, int32_t *ids,
@@ -358,12 +331,12 @@ enum status model_latent_start(const struct model *m, struct latent *l,
     l->seed = picture->seed;
     st = sampler_make_plan(&l->plan, picture->sampler, &m->parts.schedule, picture->steps, why);
     if (!st)
-        st = tokenize(m, l, picture, why);
+        st = prompt_tokenize(&m->parts, m->scratch->ids, &l->prompt_cut, picture, why);
     if (st)
         return st;
     if (ids)
-        memcpy(ids, m->scratch->ids, 2 * (size_t)m->info.prompt_tokens * sizeof(ids[0]));
-    encode_prompts(m, l);
+        memcpy(ids, m->scratch->ids, (size_t)prompt_id_count(&m->parts) * sizeof(ids[0]));
+    prompt_encode(&m->parts, l, d, m->scratch->ids, prompt_has_negative(picture));
     if (noise)
         d->ops.upload(d, l->x, noise);
     else
@@ -384,20 +357,22 @@ static int rows_of(const struct latent *l)
     return l->guidance > 1 ? 2 : 1;
 }
 
-/* Rows of one latent: its x, scaled, beside each prompt that it needs; a single row is the
-   prompt's. */
-static void gather(const struct model *m, const struct latent *l, struct tensor x,
-                   struct tensor prompt, float *t)
+/* `rows` rows of one latent from `row` on: its x, scaled, beside each prompt that it needs; a
+   single row is the prompt's. */
+static void gather(const struct model *m, const struct latent *l, const struct unet_rows *to,
+                   int row, int rows)
 {
     struct device *d = m->device;
     const struct sampler_step *s = &l->plan.step[l->step];
-    int rows = (int)x.dim[0];
+    int first = 2 - rows;
 
-    for (int i = 0; i < rows; i++) {
-        d->ops.affine(d, tensor_slice(x, i, 1), l->x, s->in_scale, 0);
-        t[i] = s->t;
+    for (int i = row; i < row + rows; i++) {
+        d->ops.affine(d, tensor_slice(to->x, i, 1), l->x, s->in_scale, 0);
+        m->scratch->t[i] = s->t;
     }
-    d->ops.convert(d, prompt, tensor_slice(l->prompt, 2 - rows, rows));
+    d->ops.convert(d, tensor_slice(to->prompt, row, rows), tensor_slice(l->prompt, first, rows));
+    if (m->parts.index.xl)
+        d->ops.convert(d, tensor_slice(to->added, row, rows), tensor_slice(l->added, first, rows));
 }
 
 /* From the model's rows to the next latents. */
@@ -428,14 +403,15 @@ static void advance(const struct model *m, struct latent *l, struct tensor rows)
 /* What the network sees of a step, at the same addresses for every step of as many rows. */
 struct pass {
     const struct unet *unet;
-    struct tensor y, x, t, prompt;
+    struct tensor y;
+    struct unet_rows rows;
 };
 
 static void forward(void *context)
 {
     const struct pass *p = context;
 
-    unet_forward(p->unet, p->y, p->x, p->t, p->prompt);
+    unet_forward(p->unet, p->y, p->rows);
 }
 
 /* Memory for `rows`, and for those that the device is prepared for beside them. */
@@ -444,11 +420,14 @@ static struct pass pass_carve(const struct model *m, struct tensor like, int row
     struct device *d = m->device;
     struct arena *a = &d->arena;
     struct pass p = {.unet = m->parts.unet};
+    struct unet_info unet = unet_info(p.unet);
 
-    p.x = tensor_carve(a, d->dtype, rows, like.dim[1], like.dim[2], like.dim[3]);
+    p.rows.x = tensor_carve(a, d->dtype, rows, like.dim[1], like.dim[2], like.dim[3]);
     p.y = tensor_carve(a, DTYPE_F32, rows, like.dim[1], like.dim[2], like.dim[3]);
-    p.t = tensor_carve(a, DTYPE_F32, rows, 1, 1, 1);
-    p.prompt = tensor_carve(a, d->dtype, rows, 1, m->info.prompt_tokens, prompt_width(m));
+    p.rows.t = tensor_carve(a, DTYPE_F32, rows, 1, 1, 1);
+    p.rows.prompt = tensor_carve(a, d->dtype, rows, 1, m->info.prompt_tokens, unet.prompt_width);
+    if (m->parts.index.xl)
+        p.rows.added = tensor_carve(a, d->dtype, rows, 1, 1, unet.added_width);
     return p;
 }
 
@@ -467,15 +446,11 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
     }
     prepared = device_rows(d, rows);
     p = pass_carve(m, like, prepared);
-    for (int i = 0; i < count; row += rows_of(latents[i]), i++) {
-        int own = rows_of(latents[i]);
-        gather(m, latents[i], tensor_slice(p.x, row, own), tensor_slice(p.prompt, row, own),
-               m->scratch->t + row);
-    }
+    for (int i = 0; i < count; row += rows_of(latents[i]), i++)
+        gather(m, latents[i], &p.rows, row, rows_of(latents[i]));
     for (; row < prepared; row++) /* for nobody, but numbers all the same */
-        gather(m, latents[0], tensor_slice(p.x, row, 1), tensor_slice(p.prompt, row, 1),
-               m->scratch->t + row);
-    d->ops.upload(d, p.t, m->scratch->t);
+        gather(m, latents[0], &p.rows, row, 1);
+    d->ops.upload(d, p.rows.t, m->scratch->t);
     d->ops.repeat(d, (struct repeat_key){m, prepared, (int)like.dim[1], (int)like.dim[2]}, forward,
                   &p);
     row = 0;

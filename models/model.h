@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * model.h - a whole pipeline folder in diffusers layout: prompt in, pixels out, one step at a time.
+ * StableDiffusionPipeline and StableDiffusionXLPipeline go the same way; the second's prompts are
+ * read by two text encoders, and its UNet is told of a picture's size.
  *
  * A `struct model` is what is loaded: it never changes while pictures are made. A `struct latent`
  * is one picture in motion, with its own plan and place in it. A step takes any set of latents of
@@ -33,9 +35,10 @@ struct model_info {
     int size_multiple; /* width and height are multiples of this */
     int size_min, size_max;
     int prompt_tokens; /* ids per prompt, start and end included */
+    int encoders;      /* text encoders, each with ids of its own */
     int context_width;
-    enum sampler sampler_default;
-    int steps_default;
+    enum sampler sampler_default; /* what the scheduler's class is */
+    int steps_default;            /* these two come from limner.json; without it see model.c */
     double guidance_default;
     uint64_t weight_bytes;
 };
@@ -58,6 +61,8 @@ struct latent {
     struct tensor noise;    /* what a step adds */
     struct tensor context;  /* [2, 1, T, width]: negative prompt, prompt */
     struct tensor prompt;   /* the same as the UNet reads it, [2, 1, T, prompt_width] */
+    struct tensor pooled;   /* SDXL: both prompts as a whole, [2, 1, 1, pooled_width] */
+    struct tensor added;    /* the same, and the picture's size, as the UNet reads them */
     struct sampler_plan plan;
     int step; /* steps done */
     double guidance;
@@ -90,8 +95,8 @@ MUST_USE enum status model_rehearse(const struct model *m, int seats, int width_
 void model_latent_carve(const struct model *m, struct latent *l, int width_max, int height_max);
 
 /* Seat a picture: tokens, text embeddings, plan, noise. `noise` (host, [h][w][C] f32, standard
-   normal) replaces the seed's own when not NULL. `ids` (host, 2 * prompt_tokens) takes the token
-   ids when not NULL: negative, prompt. */
+   normal) replaces the seed's own when not NULL. `ids` (host, [encoders][2][prompt_tokens]) takes
+   the token ids when not NULL: negative, prompt. */
 MUST_USE enum status model_latent_start(const struct model *m, struct latent *l,
                                         const struct picture *picture, const float *noise,
                                         int32_t *ids, struct why *why);

@@ -40,17 +40,21 @@ static void device_init(struct device *d)
 
 static void describe(struct text *t, const struct model_parts *p, enum model_part part)
 {
+    const struct tokenizer *words;
+    const struct text_encoder *text;
     struct unet_info unet;
     struct vae_info vae;
 
     switch (part) {
     case PART_TOKENIZER:
-        line(t, ", %d tokens, %d per prompt", tokenizer_vocabulary(p->tokenizer),
-             tokenizer_length(p->tokenizer));
+    case PART_TOKENIZER_2:
+        words = p->tokenizer[part == PART_TOKENIZER_2];
+        line(t, ", %d tokens, %d per prompt", tokenizer_vocabulary(words), tokenizer_length(words));
         break;
     case PART_TEXT_ENCODER:
-        line(t, ", width %d, %d positions", text_encoder_width(p->text),
-             text_encoder_length(p->text));
+    case PART_TEXT_ENCODER_2:
+        text = p->text[part == PART_TEXT_ENCODER_2];
+        line(t, ", width %d, %d positions", text_encoder_width(text), text_encoder_length(text));
         break;
     case PART_UNET:
         unet = unet_info(p->unet);
@@ -71,21 +75,22 @@ static void describe(struct text *t, const struct model_parts *p, enum model_par
 static enum status check_parts(struct text *t, struct model_parts *p, struct device *d,
                                const char *folder, struct why *why)
 {
-    struct model_index index;
-    enum status first = model_parts_read_index(&index, folder, why);
+    enum status first = model_parts_read_index(p, folder, why);
 
     if (first) {
         line(t, "model_index.json: cannot run: %s\n", why->text);
         return first;
     }
-    line(t, "model_index.json: StableDiffusionPipeline\n");
+    line(t, "model_index.json: %s\n", p->index.pipeline);
     for (int i = 0; i < PART_COUNT; i++) {
         enum model_part part = (enum model_part)i;
         struct why own = {{0}};
         enum status st = model_parts_open(p, part, d, folder, &own);
-        double mib = st ? 0 : (double)model_parts_bytes(part, folder) / MIB;
+        double mib = st ? 0 : (double)model_parts_bytes(p, part, folder) / MIB;
 
-        line(t, "%s: %s", model_parts_name(part), index.class[i]);
+        if (!model_parts_has(p, part))
+            continue;
+        line(t, "%s: %s", model_parts_name(part), p->index.class[i]);
         if (st)
             line(t, ": cannot run: %s", own.text);
         else

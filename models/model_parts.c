@@ -12,19 +12,33 @@ static const struct {
     const char *name;
     const char *class[2];
     const char *weights;
+    bool xl; /* only in the larger pipeline */
 } parts[PART_COUNT] = {
-    [PART_TOKENIZER] = {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}, NULL},
-    [PART_TEXT_ENCODER] = {"text_encoder", {"CLIPTextModel"}, "model.safetensors"},
-    [PART_UNET] = {"unet", {"UNet2DConditionModel"}, "diffusion_pytorch_model.safetensors"},
+    [PART_TOKENIZER] = {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}, NULL, false},
+    [PART_TEXT_ENCODER] = {"text_encoder", {"CLIPTextModel"}, "model.safetensors", false},
+    [PART_TOKENIZER_2] = {"tokenizer_2", {"CLIPTokenizer", "CLIPTokenizerFast"}, NULL, true},
+    [PART_TEXT_ENCODER_2] = {"text_encoder_2",
+                             {"CLIPTextModelWithProjection"},
+                             "model.safetensors",
+                             true},
+    [PART_UNET] = {"unet", {"UNet2DConditionModel"}, "diffusion_pytorch_model.safetensors", false},
     [PART_VAE] = {"vae",
                   {"AutoencoderKL", "AutoencoderTiny"},
-                  "diffusion_pytorch_model.safetensors"},
-    [PART_SCHEDULER] = {"scheduler", {NULL}, NULL},
+                  "diffusion_pytorch_model.safetensors",
+                  false},
+    [PART_SCHEDULER] = {"scheduler", {NULL}, NULL, false},
 };
+
+static const char *const pipelines[] = {"StableDiffusionPipeline", "StableDiffusionXLPipeline"};
 
 const char *model_parts_name(enum model_part part)
 {
     return parts[part].name;
+}
+
+bool model_parts_has(const struct model_parts *p, enum model_part part)
+{
+    return p->index.xl || !parts[part].xl;
 }
 
 /* The class in ["library", "Class"], "" for [null, null]. */
@@ -41,23 +55,23 @@ static void read_class(struct keys *c, struct model_index *out, enum model_part 
     const char *class = class_of(json_get(c->root, name));
 
     if (!*class)
-        keys_fail(c, ST_INVALID, "there is no %s", name);
+        keys_fail(c, ST_INVALID, "there is no %s, which a %s has", name, out->pipeline);
     else if (known[0] && strcmp(class, known[0]) && (!known[1] || strcmp(class, known[1])))
         keys_fail(c, ST_UNSUPPORTED, "the %s is a %.60s, limner runs %s%s%s", name, class, known[0],
                   known[1] ? " and " : "", known[1] ? known[1] : "");
     snprintf(out->class[part], sizeof(out->class[part]), "%s", class);
 }
 
-static bool is_ours(const char *key)
+static bool is_ours(const struct model_parts *p, const char *key)
 {
     for (int i = 0; i < PART_COUNT; i++)
-        if (!strcmp(key, parts[i].name))
+        if (model_parts_has(p, (enum model_part)i) && !strcmp(key, parts[i].name))
             return true;
     return false;
 }
 
-/* A second text encoder or a control net would change the picture; these three would not. */
-static void refuse_other_parts(struct keys *c)
+/* A third text encoder or a control net would change the picture; these three would not. */
+static void refuse_other_parts(struct keys *c, const struct model_parts *p)
 {
     const struct json *value;
     const char *key;
@@ -66,26 +80,36 @@ static void refuse_other_parts(struct keys *c)
     while (json_next(c->root, &iter, &key, &value)) {
         bool harmless = !strcmp(key, "safety_checker") || !strcmp(key, "feature_extractor") ||
                         !strcmp(key, "image_encoder");
-        if (!harmless && !is_ours(key) && *class_of(value))
+        if (!harmless && !is_ours(p, key) && *class_of(value))
             keys_fail(c, ST_UNSUPPORTED, "the part %.60s is not supported", key);
     }
 }
 
-enum status model_parts_read_index(struct model_index *out, const char *folder, struct why *why)
+static void read_pipeline(struct keys *c, struct model_index *out)
+{
+    const char *class = keys_string(c, "_class_name", "");
+
+    out->xl = !strcmp(class, pipelines[1]);
+    out->pipeline = pipelines[out->xl];
+    if (strcmp(class, out->pipeline))
+        keys_fail(c, ST_UNSUPPORTED, "the pipeline's class is \"%.80s\", limner runs %s and %s",
+                  class, pipelines[0], pipelines[1]);
+    out->zeros = out->xl && keys_bool(c, "force_zeros_for_empty_prompt", true);
+}
+
+enum status model_parts_read_index(struct model_parts *p, const char *folder, struct why *why)
 {
     struct keys c;
-    const char *class;
 
-    memset(out, 0, sizeof(*out));
+    memset(p, 0, sizeof(*p));
     keys_open(&c, folder, "model_index.json", why);
-    class = keys_string(&c, "_class_name", "");
-    if (strcmp(class, "StableDiffusionPipeline"))
-        keys_fail(&c, ST_UNSUPPORTED,
-                  "the pipeline's class is \"%.80s\", limner runs StableDiffusionPipeline", class);
+    read_pipeline(&c, &p->index);
+    p->encoders = p->index.xl ? 2 : 1;
     for (int i = 0; i < PART_COUNT && !c.status; i++)
-        read_class(&c, out, (enum model_part)i);
+        if (model_parts_has(p, (enum model_part)i))
+            read_class(&c, &p->index, (enum model_part)i);
     if (!c.status)
-        refuse_other_parts(&c);
+        refuse_other_parts(&c, p);
     keys_close(&c);
     return c.status;
 }
@@ -96,13 +120,17 @@ enum status model_parts_open(struct model_parts *p, enum model_part part, struct
     char path[KEYS_PATH_MAX], file[KEYS_PATH_MAX];
     enum status st = keys_path(path, folder, parts[part].name, why);
 
-    if (st)
+    if (st || !model_parts_has(p, part))
         return st;
     switch (part) {
     case PART_TOKENIZER:
-        return tokenizer_open(&p->tokenizer, path, why);
+        return tokenizer_open(&p->tokenizer[0], path, why);
+    case PART_TOKENIZER_2:
+        return tokenizer_open(&p->tokenizer[1], path, why);
     case PART_TEXT_ENCODER:
-        return text_encoder_open(&p->text, d, path, why);
+        return text_encoder_open(&p->text[0], d, path, false, why);
+    case PART_TEXT_ENCODER_2:
+        return text_encoder_open(&p->text[1], d, path, true, why);
     case PART_UNET:
         return unet_open(&p->unet, d, path, why);
     case PART_VAE:
@@ -116,43 +144,101 @@ enum status model_parts_open(struct model_parts *p, enum model_part part, struct
 
 void model_parts_close(struct model_parts *p)
 {
-    tokenizer_close(&p->tokenizer);
-    text_encoder_close(&p->text);
+    for (int i = 0; i < ENCODERS_MAX; i++) {
+        tokenizer_close(&p->tokenizer[i]);
+        text_encoder_close(&p->text[i]);
+    }
     unet_close(&p->unet);
     vae_close(&p->vae);
 }
 
-enum status model_parts_agree(const struct model_parts *p, struct why *why)
+/* Is this the UNet of such a pipeline? */
+static enum status agree_pipeline(const struct model_parts *p, struct why *why)
+{
+    bool pooled = unet_info(p->unet).pooled_width;
+
+    if (p->index.xl == pooled)
+        return ST_OK;
+    return why_fail(why, ST_INVALID,
+                    "the unet has %saddition_embed_type text_time, a %s has %spooled prompts",
+                    pooled ? "" : "no ", p->index.pipeline, p->index.xl ? "" : "no ");
+}
+
+static enum status agree_widths(const struct model_parts *p, struct why *why)
 {
     struct unet_info unet = unet_info(p->unet);
     struct vae_info vae = vae_info(p->vae);
-    int width = text_encoder_width(p->text), length = text_encoder_length(p->text);
-    int vocabulary = text_encoder_vocabulary(p->text);
+    int width = 0;
 
+    for (int i = 0; i < p->encoders; i++)
+        width += text_encoder_width(p->text[i]);
     if (unet.context_width != width)
-        return why_fail(why, ST_INVALID,
-                        "the unet's cross_attention_dim is %d, the text encoder's width %d",
-                        unet.context_width, width);
+        return why_fail(why, ST_INVALID, "the unet's cross_attention_dim is %d, the text %s %d",
+                        unet.context_width,
+                        p->encoders > 1 ? "encoders' widths come to" : "encoder's width", width);
     if (unet.channels != vae.latent_channels)
         return why_fail(why, ST_INVALID, "the unet has %d channels, the vae's latents have %d",
                         unet.channels, vae.latent_channels);
-    if (tokenizer_vocabulary(p->tokenizer) > vocabulary)
-        return why_fail(why, ST_INVALID, "the tokenizer has %d tokens, the text encoder knows %d",
-                        tokenizer_vocabulary(p->tokenizer), vocabulary);
-    if (tokenizer_length(p->tokenizer) > length)
-        return why_fail(why, ST_INVALID,
-                        "the tokenizer makes %d tokens per prompt, the text encoder reads %d",
-                        tokenizer_length(p->tokenizer), length);
     return ST_OK;
 }
 
-uint64_t model_parts_bytes(enum model_part part, const char *folder)
+static enum status agree_words(const struct model_parts *p, int encoder, struct why *why)
+{
+    const struct tokenizer *t = p->tokenizer[encoder];
+    const struct text_encoder *e = p->text[encoder];
+    const char *maker = parts[encoder ? PART_TOKENIZER_2 : PART_TOKENIZER].name;
+    const char *reader = parts[encoder ? PART_TEXT_ENCODER_2 : PART_TEXT_ENCODER].name;
+    int vocabulary = text_encoder_vocabulary(e), length = text_encoder_length(e);
+
+    if (tokenizer_vocabulary(t) > vocabulary)
+        return why_fail(why, ST_INVALID, "the %s has %d tokens, the %s knows %d", maker,
+                        tokenizer_vocabulary(t), reader, vocabulary);
+    if (tokenizer_length(t) > length)
+        return why_fail(why, ST_INVALID, "the %s makes %d tokens per prompt, the %s reads %d",
+                        maker, tokenizer_length(t), reader, length);
+    return ST_OK;
+}
+
+/* What SDXL asks of its parts besides. */
+static enum status agree_xl(const struct model_parts *p, enum dtype dtype, struct why *why)
+{
+    int pooled = unet_info(p->unet).pooled_width, projection = text_encoder_projection(p->text[1]);
+    int length = tokenizer_length(p->tokenizer[0]), second = tokenizer_length(p->tokenizer[1]);
+
+    if (length != second)
+        return why_fail(why, ST_INVALID,
+                        "the tokenizer makes %d tokens per prompt, tokenizer_2 makes %d", length,
+                        second);
+    if (pooled != projection)
+        return why_fail(why, ST_INVALID,
+                        "the unet's projection_class_embeddings_input_dim leaves %d numbers for a "
+                        "pooled prompt, text_encoder_2's projection_dim is %d",
+                        pooled, projection);
+    if (vae_info(p->vae).force_upcast && dtype == DTYPE_F16)
+        return why_fail(why, ST_UNSUPPORTED,
+                        "the vae's numbers are too large for f16 (force_upcast), bf16 and f32 hold "
+                        "them");
+    return ST_OK;
+}
+
+enum status model_parts_agree(const struct model_parts *p, enum dtype dtype, struct why *why)
+{
+    enum status st = agree_pipeline(p, why);
+
+    if (!st)
+        st = agree_widths(p, why);
+    for (int i = 0; i < p->encoders && !st; i++)
+        st = agree_words(p, i, why);
+    return st || !p->index.xl ? st : agree_xl(p, dtype, why);
+}
+
+uint64_t model_parts_bytes(const struct model_parts *p, enum model_part part, const char *folder)
 {
     char path[KEYS_PATH_MAX], name[128];
     struct weights *file = NULL;
     uint64_t bytes = 0;
 
-    if (!parts[part].weights)
+    if (!parts[part].weights || !model_parts_has(p, part))
         return 0;
     snprintf(name, sizeof(name), "%s/%s", parts[part].name, parts[part].weights);
     if (keys_path(path, folder, name, NULL) == ST_OK && weights_open(&file, path, NULL) == ST_OK)

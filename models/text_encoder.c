@@ -3,6 +3,9 @@
  * Details that have caused bugs
  * - Attention is causal; there is no mask for padding: every one of the T tokens is read.
  * - last_hidden_state comes after final_layer_norm.
+ * - Where layers are skipped, what comes out is not normalised.
+ * - A text's end is the first eos_token_id. The configurations of the first CLIPs say 2, which no
+ *   text holds: it means the largest id.
  * - hidden_act "quick_gelu" (SD 1.x) is x sigmoid(1.702 x), "gelu" (SD 2.x) is the erf form.
  * - Older files carry embeddings.position_ids, newer ones do not; some lack the prefix
  * "text_model.".
@@ -30,11 +33,13 @@ struct text_encoder {
     struct device *device;
     struct params params;
     int width, inner, heads, layers, length, vocabulary;
+    int projection, eos; /* projection 0: none */
     float epsilon;
     enum act act;
     struct tensor tokens, positions;
     struct layer *layer;
     struct norm norm;
+    struct weight project;
 };
 
 static enum act read_act(struct keys *c)
@@ -52,15 +57,17 @@ static enum act read_act(struct keys *c)
 }
 
 /* Defaults are those of transformers' CLIPTextConfig. */
-static enum status read_config(struct text_encoder *e, const char *folder, struct why *why)
+static enum status read_config(struct text_encoder *e, const char *folder, bool project,
+                               struct why *why)
 {
-    const char *class[1] = {"CLIPTextModel"};
+    const char *wanted = project ? "CLIPTextModelWithProjection" : "CLIPTextModel";
+    const char *class[1] = {wanted};
     enum status st;
     struct keys c;
 
     keys_open(&c, folder, "config.json", why);
-    if (keys_strings(&c, "architectures", class, 1) == 1 && strcmp(class[0], "CLIPTextModel"))
-        keys_fail(&c, ST_UNSUPPORTED, "the class %.60s is not CLIPTextModel", class[0]);
+    if (keys_strings(&c, "architectures", class, 1) == 1 && strcmp(class[0], wanted))
+        keys_fail(&c, ST_UNSUPPORTED, "the class %.60s is not %s", class[0], wanted);
     keys_refuse(&c, "text_config", NULL);
     e->width = keys_int(&c, "hidden_size", 512, (struct range){1, 16384});
     e->inner = keys_int(&c, "intermediate_size", 2048, (struct range){1, 65536});
@@ -69,6 +76,9 @@ static enum status read_config(struct text_encoder *e, const char *folder, struc
     e->length = keys_int(&c, "max_position_embeddings", 77, (struct range){1, 4096});
     e->vocabulary = keys_int(&c, "vocab_size", 49408, (struct range){1, 1 << 20});
     e->epsilon = (float)keys_real(&c, "layer_norm_eps", 1e-5);
+    e->eos = keys_int(&c, "eos_token_id", 49407, (struct range){0, 1 << 20});
+    if (project)
+        e->projection = keys_int(&c, "projection_dim", 512, (struct range){1, 16384});
     e->act = read_act(&c);
     if (!c.status && e->width % e->heads)
         keys_fail(&c, ST_INVALID, "hidden_size %d is not a multiple of num_attention_heads %d",
@@ -111,11 +121,13 @@ static void load(struct text_encoder *e)
     for (int i = 0; i < e->layers; i++)
         load_layer(e, &e->layer[i], prefix, i);
     params_norm(p, &e->norm, e->width, "%sfinal_layer_norm", prefix);
+    if (e->projection)
+        params_linear(p, &e->project, e->projection, e->width, false, "text_projection");
     params_finish(p);
 }
 
 enum status text_encoder_open(struct text_encoder **out, struct device *d, const char *folder,
-                              struct why *why)
+                              bool project, struct why *why)
 {
     struct text_encoder *e = calloc(1, sizeof(*e));
     char path[KEYS_PATH_MAX];
@@ -125,7 +137,7 @@ enum status text_encoder_open(struct text_encoder **out, struct device *d, const
     if (!e)
         return why_fail(why, ST_FULL, "no memory for a text encoder");
     e->device = d;
-    st = read_config(e, folder, why);
+    st = read_config(e, folder, project, why);
     if (st)
         goto fail;
     st = keys_path(path, folder, "model.safetensors", why);
@@ -173,6 +185,11 @@ int text_encoder_vocabulary(const struct text_encoder *e)
     return e->vocabulary;
 }
 
+int text_encoder_projection(const struct text_encoder *e)
+{
+    return e->projection;
+}
+
 /* h += attention of n to itself; n is overwritten. */
 static void attend(const struct text_encoder *e, const struct layer *l, struct tensor h,
                    struct tensor n)
@@ -204,22 +221,74 @@ static void feed_forward(const struct text_encoder *e, const struct layer *l, st
     arena_rewind(&d->arena, mark);
 }
 
+/* Layers [from, to) over h; n takes every norm. */
+static void run_layers(const struct text_encoder *e, int from, int to, struct tensor h,
+                       struct tensor n)
+{
+    struct device *d = e->device;
+
+    for (int i = from; i < to; i++) {
+        const struct layer *l = &e->layer[i];
+        d->ops.norm_layer(d, n, h, l->norm1.gamma, l->norm1.beta, e->epsilon);
+        attend(e, l, h, n);
+        d->ops.norm_layer(d, n, h, l->norm2.gamma, l->norm2.beta, e->epsilon);
+        feed_forward(e, l, h, n);
+    }
+}
+
 /* y serves as the place for every norm, the last one included. */
-void text_encoder_forward(const struct text_encoder *e, struct tensor y, struct tensor ids)
+void text_encoder_forward(const struct text_encoder *e, struct tensor y, struct tensor ids,
+                          int skip)
 {
     struct device *d = e->device;
     size_t mark = arena_mark(&d->arena);
     struct tensor h = tensor_carve_like(&d->arena, y);
 
     assert(ids.dim[3] <= e->length && y.dim[2] == ids.dim[3] && y.dim[3] == e->width);
+    assert(skip >= 0 && skip <= e->layers);
     d->ops.embed_tokens(d, h, ids, e->tokens, e->positions);
-    for (int i = 0; i < e->layers; i++) {
-        const struct layer *l = &e->layer[i];
-        d->ops.norm_layer(d, y, h, l->norm1.gamma, l->norm1.beta, e->epsilon);
-        attend(e, l, h, y);
-        d->ops.norm_layer(d, y, h, l->norm2.gamma, l->norm2.beta, e->epsilon);
-        feed_forward(e, l, h, y);
+    run_layers(e, 0, e->layers - skip, h, y);
+    if (skip)
+        d->ops.convert(d, y, h);
+    else
+        d->ops.norm_layer(d, y, h, e->norm.gamma, e->norm.beta, e->epsilon);
+    arena_rewind(&d->arena, mark);
+}
+
+/* Which of a text's tokens is its end; the first one where there is none. */
+static int64_t end_of(const struct text_encoder *e, const int32_t *ids, int64_t count)
+{
+    int64_t end = 0;
+
+    for (int64_t i = 0; i < count; i++) {
+        if (e->eos != 2 && ids[i] == e->eos)
+            return i;
+        if (e->eos == 2 && ids[i] > ids[end])
+            end = i;
     }
-    d->ops.norm_layer(d, y, h, e->norm.gamma, e->norm.beta, e->epsilon);
+    return end;
+}
+
+void text_encoder_pool(const struct text_encoder *e, struct tensor pooled, struct tensor hidden,
+                       int skip, const int32_t *ids)
+{
+    struct device *d = e->device;
+    size_t mark = arena_mark(&d->arena);
+    struct tensor h = tensor_carve_like(&d->arena, hidden);
+    struct tensor n = tensor_carve_like(&d->arena, hidden), tokens, last;
+    int64_t batch = hidden.dim[0], length = hidden.dim[2];
+
+    assert(e->projection && pooled.dim[0] == batch && pooled.dim[3] == e->projection);
+    assert(skip >= 1 && skip <= e->layers);
+    d->ops.convert(d, h, hidden);
+    run_layers(e, e->layers - skip, e->layers, h, n);
+    tokens = tensor_reshape(h, batch * length, 1, 1, e->width);
+    last = tensor_carve(&d->arena, d->dtype, 1, 1, 1, e->width);
+    for (int64_t i = 0; i < batch; i++) {
+        int64_t at = i * length + end_of(e, ids + i * length, length);
+        d->ops.norm_layer(d, last, tensor_slice(tokens, at, 1), e->norm.gamma, e->norm.beta,
+                          e->epsilon);
+        d->ops.linear(d, tensor_slice(pooled, i, 1), last, &e->project, NULL);
+    }
     arena_rewind(&d->arena, mark);
 }

@@ -11,6 +11,8 @@
  * - downsample_padding 0 means zeros at the bottom and right only.
  * - SiLU comes twice: inside the time embedding, between its two linear layers, and again before
  *   the linear layer of every resnet. The second one is the same for all, so it is applied once.
+ * - What the pooled prompt and the sizes come to is added to the time embedding before that second
+ *   SiLU. Sizes turn into waves exactly as timesteps do, flipped and shifted alike.
  * - The mid block's resnets divide their sum by mid_block_scale_factor, nobody else does.
  */
 #include "models/unet.h"
@@ -42,6 +44,7 @@ struct unet {
     struct params params;
     struct unet_config config;
     struct weight conv_in, time1, time2;
+    struct weight added1, added2;        /* if pooled_width */
     struct level level[UNET_LEVELS_MAX]; /* finest first */
     struct resnet mid1, mid2;
     struct transformer *mid;
@@ -146,6 +149,11 @@ static void load(struct unet *u)
     blocks_conv3(p, &u->conv_in, width, c->latent_channels, "conv_in");
     params_linear(p, &u->time1, c->time_width, width, true, "time_embedding.linear_1");
     params_linear(p, &u->time2, c->time_width, c->time_width, true, "time_embedding.linear_2");
+    if (c->pooled_width) {
+        params_linear(p, &u->added1, c->time_width, c->pooled_width + UNET_SIZES * c->size_width,
+                      true, "add_embedding.linear_1");
+        params_linear(p, &u->added2, c->time_width, c->time_width, true, "add_embedding.linear_2");
+    }
     for (int i = 0; i < c->levels; i++)
         load_down(u, i);
     load_mid(u);
@@ -205,6 +213,8 @@ struct unet_info unet_info(const struct unet *u)
                               .sample_size = u->config.sample_size,
                               .context_width = u->config.context_width,
                               .prompt_width = u->prompt_width,
+                              .pooled_width = u->config.pooled_width,
+                              .added_width = u->config.pooled_width ? u->config.time_width : 0,
                               .multiple = u->config.down_pad ? 1 : 1 << (u->config.levels - 1)};
 }
 
@@ -227,6 +237,26 @@ void unet_read_prompt(const struct unet *u, struct tensor prompt, struct tensor 
     transformer_read_prompt(u->mid, d, prompt, context);
 }
 
+void unet_read_pooled(const struct unet *u, struct tensor added, struct tensor pooled,
+                      struct tensor sizes)
+{
+    const struct unet_config *c = &u->config;
+    struct device *d = u->device;
+    struct arena *a = &d->arena;
+    size_t mark = arena_mark(a);
+    int64_t rows = pooled.dim[0], width = UNET_SIZES * c->size_width;
+    struct tensor waves = tensor_carve(a, d->dtype, UNET_SIZES * rows, 1, 1, c->size_width);
+    struct tensor both = tensor_carve(a, d->dtype, rows, 1, 1, c->pooled_width + width);
+    struct tensor h = tensor_carve_like(a, added);
+
+    assert(c->pooled_width && pooled.dim[3] == c->pooled_width && added.dim[3] == c->time_width);
+    d->ops.embed_time(d, waves, sizes, c->flip, c->freq_shift);
+    d->ops.concat(d, both, pooled, tensor_reshape(waves, rows, 1, 1, width));
+    d->ops.linear(d, h, both, &u->added1, &(struct epilogue){.act = ACT_SILU});
+    d->ops.linear(d, added, h, &u->added2, NULL);
+    arena_rewind(a, mark);
+}
+
 /* One forward pass: what every layer looks at, and the skips with where each one was carved. */
 struct pass {
     struct device *d;
@@ -246,7 +276,8 @@ static struct tensor push(struct pass *p, int64_t batch, int64_t height, int64_t
     return p->skip[p->skips++];
 }
 
-static struct tensor embed_time(const struct unet *u, struct tensor t, int64_t batch)
+static struct tensor embed_time(const struct unet *u, struct tensor t, struct tensor added,
+                                int64_t batch)
 {
     struct device *d = u->device;
     const struct unet_config *c = &u->config;
@@ -257,7 +288,7 @@ static struct tensor embed_time(const struct unet *u, struct tensor t, int64_t b
 
     d->ops.embed_time(d, waves, t, c->flip, c->freq_shift);
     d->ops.linear(d, h, waves, &u->time1, &(struct epilogue){.act = ACT_SILU});
-    d->ops.linear(d, y, h, &u->time2, &(struct epilogue){.act = ACT_SILU});
+    d->ops.linear(d, y, h, &u->time2, &(struct epilogue){.add = added, .act = ACT_SILU});
     arena_rewind(&d->arena, mark);
     return y;
 }
@@ -378,18 +409,18 @@ static struct tensor run_up(const struct unet *u, struct pass *p, struct tensor 
     return h;
 }
 
-void unet_forward(const struct unet *u, struct tensor y, struct tensor x, struct tensor t,
-                  struct tensor prompt)
+void unet_forward(const struct unet *u, struct tensor y, struct unet_rows rows)
 {
     const struct unet_config *c = &u->config;
     struct device *d = u->device;
     size_t mark = arena_mark(&d->arena);
-    struct pass p = {.d = d, .prompt = prompt};
-    struct tensor h;
+    struct pass p = {.d = d, .prompt = rows.prompt};
+    struct tensor x = rows.x, h;
 
-    assert(x.dim[3] == c->latent_channels && prompt.dim[3] == u->prompt_width);
-    assert(x.dim[0] == prompt.dim[0] && tensor_same_shape(x, y));
-    p.time = embed_time(u, t, x.dim[0]);
+    assert(x.dim[3] == c->latent_channels && rows.prompt.dim[3] == u->prompt_width);
+    assert(x.dim[0] == rows.prompt.dim[0] && tensor_same_shape(x, y));
+    assert(!c->pooled_width || rows.added.dim[0] == x.dim[0]);
+    p.time = embed_time(u, rows.t, rows.added, x.dim[0]);
     seesaw_init(&p.seesaw, &d->arena, seesaw_size(c, x, d->dtype));
     if (c->center) {
         h = tensor_carve_like(&d->arena, x);

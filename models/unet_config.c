@@ -13,7 +13,7 @@ static void refuse_others(struct keys *c)
     static const char *const keys[][2] = {
         {"class_embed_type", NULL},
         {"num_class_embeds", NULL},
-        {"addition_embed_type", NULL},
+        {"addition_embed_type", "text_time"},
         {"encoder_hid_dim", NULL},
         {"encoder_hid_dim_type", NULL},
         {"time_cond_proj_dim", NULL},
@@ -149,6 +149,35 @@ static void read_time(struct keys *c, struct unet_config *u)
         keys_fail(c, ST_INVALID, "freq_shift must be from 0 to half of an even width");
 }
 
+/* SDXL: the pooled prompt and six sizes of the picture, each as many sines and cosines. */
+static void read_added(struct keys *c, struct unet_config *u)
+{
+    const char *type = keys_string(c, "addition_embed_type", "");
+    int inputs;
+
+    if (c->status || !*type)
+        return;
+    u->size_width = keys_int(c, "addition_time_embed_dim", 0, (struct range){2, 1 << 12});
+    inputs = keys_int(c, "projection_class_embeddings_input_dim", 0, (struct range){1, 1 << 16});
+    u->pooled_width = inputs - UNET_SIZES * u->size_width;
+    if (c->status)
+        return;
+    if (!u->size_width || !inputs)
+        keys_fail(c, ST_INVALID,
+                  "addition_embed_type %s needs addition_time_embed_dim and "
+                  "projection_class_embeddings_input_dim",
+                  type);
+    else if (u->pooled_width < 1)
+        keys_fail(c, ST_INVALID,
+                  "projection_class_embeddings_input_dim %d leaves nothing for the prompt beside "
+                  "%d sizes of addition_time_embed_dim %d",
+                  inputs, UNET_SIZES, u->size_width);
+    else if (u->size_width % 2 || u->freq_shift >= (float)u->size_width / 2)
+        keys_fail(c, ST_INVALID,
+                  "addition_time_embed_dim %d must be even and above twice freq_shift",
+                  u->size_width);
+}
+
 enum status unet_config_read(struct unet_config *u, const char *folder, struct why *why)
 {
     int out_channels;
@@ -176,6 +205,7 @@ enum status unet_config_read(struct unet_config *u, const char *folder, struct w
         keys_fail(&c, ST_INVALID, "mid_block_scale_factor must be positive");
     read_levels(&c, u);
     read_time(&c, u);
+    read_added(&c, u);
     keys_close(&c);
     return c.status;
 }

@@ -23,6 +23,7 @@ static void load(struct vae *v, struct keys *c)
     if (pictures[0] != 3 || pictures[1] != 3)
         keys_fail(c, ST_UNSUPPORTED, "in_channels and out_channels must be 3");
     v->shift_factor = (float)keys_real(c, "shift_factor", 0);
+    v->force_upcast = keys_bool(c, "force_upcast", !strcmp(class, "AutoencoderKL"));
     if (!strcmp(class, "AutoencoderKL"))
         vae_kl_load(v, c);
     else if (!strcmp(class, "AutoencoderTiny"))
@@ -85,7 +86,9 @@ void vae_close(struct vae **vae)
 
 struct vae_info vae_info(const struct vae *v)
 {
-    return (struct vae_info){.latent_channels = v->latent_channels, .scale = 1 << (v->levels - 1)};
+    return (struct vae_info){.latent_channels = v->latent_channels,
+                             .scale = 1 << (v->levels - 1),
+                             .force_upcast = v->force_upcast};
 }
 
 void vae_decode(const struct vae *v, struct tensor y, struct tensor z)

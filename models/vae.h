@@ -15,7 +15,8 @@ struct vae;
 
 struct vae_info {
     int latent_channels;
-    int scale; /* pixels per latent in each direction: 8 */
+    int scale;         /* pixels per latent in each direction: 8 */
+    bool force_upcast; /* its activations are known to leave f16 */
 };
 
 /* From a folder with config.json and diffusion_pytorch_model.safetensors; the class is read from

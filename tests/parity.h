@@ -20,8 +20,10 @@
 
 #define PARITY_BOUND 1e-5 /* relative L2 error in float32 without Winograd */
 
-#define PARITY_COUNT 4
-static const char *const parity_names[PARITY_COUNT] = {"sd1", "sd2", "odd", "lcm"};
+/* The last two are StableDiffusionXLPipelines. */
+#define PARITY_COUNT 6
+#define PARITY_XL    4
+static const char *const parity_names[PARITY_COUNT] = {"sd1", "sd2", "odd", "lcm", "sdxl", "turbo"};
 
 /* "tests/golden/tiny_NAME/PART" into path. */
 static inline const char *parity_path(char path[256], const char *name, const char *part)

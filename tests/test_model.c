@@ -75,10 +75,10 @@ static const struct picture company[SEATS] = {
 /* Goal: a picture depends on its request alone.
    Method: three pictures with other prompts, samplers, guidance and numbers of steps; each alone,
    then together, joining one step after another. Pixels must be equal bit for bit. */
-static void check_company(bool reference)
+static void check_company(const char *folder, bool reference)
 {
     struct device *d = parity_device(reference);
-    struct model *m = open_model(d, "tests/golden/tiny_sd1");
+    struct model *m = open_model(d, folder);
     struct latent seat[SEATS], *some[SEATS];
     float *alone[SEATS], *together;
     int sat = 0;
@@ -117,8 +117,9 @@ static void check_company(bool reference)
 static void model_makes_the_same_picture_in_any_company(void **state)
 {
     (void)state;
-    check_company(true);
-    check_company(false);
+    check_company("tests/golden/tiny_sd1", true);
+    check_company("tests/golden/tiny_sd1", false);
+    check_company("tests/golden/tiny_sdxl", false);
 }
 
 /* Goal: without guidance the negative prompt is not looked at; with it, it is. */
@@ -182,8 +183,57 @@ static void model_info_comes_from_the_folder(void **state)
     assert_int_equal(info->sampler_default, SAMPLER_LCM);
     assert_int_equal(info->steps_default, 4);
     assert_true(info->guidance_default <= 1);
+    assert_int_equal(info->encoders, 1);
     assert_true(info->weight_bytes > 10000);
     model_close(&m);
+    device_close(&d);
+}
+
+static void model_defaults_of_sdxl_come_from_its_scheduler(void **state)
+{
+    struct device *d = parity_device(true);
+    struct model *m = open_model(d, "tests/golden/tiny_sdxl");
+    (void)state;
+
+    assert_int_equal(model_info(m)->encoders, 2);
+    assert_int_equal(model_info(m)->sampler_default, SAMPLER_EULER);
+    assert_int_equal(model_info(m)->steps_default, 25);
+    assert_true(model_info(m)->guidance_default == 5);
+    model_close(&m);
+    m = open_model(d, "tests/golden/tiny_turbo");
+    assert_int_equal(model_info(m)->sampler_default, SAMPLER_EULER_ANCESTRAL);
+    assert_int_equal(model_info(m)->steps_default, 4);
+    assert_true(model_info(m)->guidance_default == 1);
+    model_close(&m);
+    device_close(&d);
+}
+
+/* Goal: without a negative prompt SDXL's rows are zeros where the index says so, and only there.
+   Method: turbo's index does not say so; both must read a negative prompt that there is. */
+static void model_zeroes_an_empty_negative_prompt_if_told_to(void **state)
+{
+    static const char *const folders[] = {"tests/golden/tiny_sdxl", "tests/golden/tiny_turbo"};
+    struct picture picture = {"a cat", "", 64, 64, 2, 3.0, SAMPLER_EULER, 3};
+    struct device *d = parity_device(true);
+    (void)state;
+
+    for (int i = 0; i < 4; i++) {
+        struct model *m = open_model(d, folders[i / 2]);
+        struct latent seat;
+        float *context, sum = 0;
+
+        take_seats(d, m, &seat, 1, (int[2]){64, 64});
+        picture.negative = i % 2 ? "red" : "";
+        start(m, &seat, picture);
+        context = malloc(tensor_bytes(seat.context));
+        assert_non_null(context);
+        d->ops.download(d, context, seat.context);
+        for (int64_t j = 0; j < tensor_count(seat.context) / 2; j++)
+            sum += fabsf(context[j]);
+        assert_int_equal(sum == 0, i == 0);
+        free(context);
+        model_close(&m);
+    }
     device_close(&d);
 }
 
@@ -229,16 +279,15 @@ static void model_check_names_the_field_and_its_range(void **state)
     device_close(&d);
 }
 
-static void model_open_survives_every_failed_allocation(void **state)
+static void check_allocations(const char *folder)
 {
     struct device *d = parity_device(true);
-    (void)state;
 
     for (int nth = 1;; nth += nth < 300 ? 1 : 37) { /* parts are held to every nth by their own */
         struct model *m = NULL;
         struct why why = {{0}};
         fault_arm(nth);
-        enum status st = model_open(&m, d, "tests/golden/tiny_odd", &why);
+        enum status st = model_open(&m, d, folder, &why);
         bool fired = fault_fired();
         model_close(&m);
         fault_disarm();
@@ -252,6 +301,13 @@ static void model_open_survives_every_failed_allocation(void **state)
             fail_msg("allocation %d failed: %s (%s)", nth, status_name(st), why.text);
     }
     device_close(&d);
+}
+
+static void model_open_survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    check_allocations("tests/golden/tiny_odd");
+    check_allocations("tests/golden/tiny_turbo");
 }
 
 /* A folder of links to a tiny model's parts, in which single parts are exchanged. */
@@ -270,8 +326,10 @@ static void link_part(const struct patchwork *p, const char *from, const char *p
     assert_int_equal(symlink(target, path), 0);
 }
 
-static const char *const pieces[] = {"model_index.json", "tokenizer", "text_encoder", "unet", "vae",
-                                     "scheduler"};
+/* The last two lead nowhere where the model has one text encoder. */
+static const char *const pieces[] = {
+    "model_index.json", "tokenizer",   "text_encoder",  "unet", "vae",
+    "scheduler",        "tokenizer_2", "text_encoder_2"};
 
 static void patchwork_open(struct patchwork *p, const char *name)
 {
@@ -339,6 +397,60 @@ static void model_refuses_parts_that_do_not_fit(void **state)
     link_part(&p, "sd1", "vae");
     link_part(&p, "lcm", "text_encoder");
     refuses(&p, ST_INVALID, "77 tokens per prompt");
+    link_part(&p, "sd1", "text_encoder");
+    link_part(&p, "sdxl", "unet");
+    refuses(&p, ST_INVALID, "a StableDiffusionPipeline has no pooled prompts");
+    patchwork_close(&p);
+}
+
+static void model_refuses_parts_of_sdxl_that_do_not_fit(void **state)
+{
+    struct patchwork p;
+    (void)state;
+
+    patchwork_open(&p, "turbo");
+    link_part(&p, "sd1", "unet");
+    refuses(&p, ST_INVALID, "the unet has no addition_embed_type text_time");
+    link_part(&p, "sdxl", "unet");
+    refuses(&p, ST_INVALID, "cross_attention_dim is 56, the text encoders' widths come to 48");
+    link_part(&p, "turbo", "unet");
+    link_part(&p, "sdxl", "text_encoder_2");
+    refuses(&p, ST_INVALID,
+            "leaves 9 numbers for a pooled prompt, text_encoder_2's "
+            "projection_dim is 20");
+    link_part(&p, "sdxl", "tokenizer_2");
+    refuses(&p, ST_INVALID, "makes 20 tokens per prompt, tokenizer_2 makes 77");
+    link_part(&p, "turbo", "text_encoder_2");
+    refuses(&p, ST_INVALID, "tokenizer_2 makes 77 tokens per prompt, the text_encoder_2 reads 20");
+    link_part(&p, "turbo", "tokenizer_2");
+    link_part(&p, "nowhere", "text_encoder_2");
+    refuses(&p, ST_MISSING, "text_encoder_2/config.json");
+    patchwork_close(&p);
+}
+
+/* Goal: an autoencoder whose numbers leave f16 is not run in f16.
+   Method: a device that only measures, of that type: nothing but the folder is looked at. */
+static void model_refuses_f16_where_the_autoencoder_overflows(void **state)
+{
+    struct device d = {.dtype = DTYPE_F16, .threads = 1};
+    struct model *m = NULL;
+    struct why why = {{0}};
+    struct patchwork p;
+    (void)state;
+
+    ops_fill_measure(&d.ops);
+    arena_init(&d.arena, "test");
+    patchwork_open(&p, "sdxl");
+    if (model_open(&m, &d, p.folder, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    model_close(&m);
+    link_part(&p, "sd1", "vae");
+    assert_int_equal(model_open(&m, &d, p.folder, &why), ST_UNSUPPORTED);
+    assert_non_null(strstr(why.text, "too large for f16 (force_upcast)"));
+    d.dtype = DTYPE_BF16;
+    if (model_open(&m, &d, p.folder, &why) != ST_OK)
+        fail_msg("%s", why.text);
+    model_close(&m);
     patchwork_close(&p);
 }
 
@@ -356,8 +468,24 @@ static void model_refuses_other_pipelines_by_their_class(void **state)
     (void)state;
 
     patchwork_open(&p, "sd1");
+    write_file(&p, index, SD_INDEX("StableDiffusion3Pipeline", "CLIPTextModel", ""));
+    refuses(&p, ST_UNSUPPORTED, "StableDiffusion3Pipeline");
     write_file(&p, index, SD_INDEX("StableDiffusionXLPipeline", "CLIPTextModel", ""));
-    refuses(&p, ST_UNSUPPORTED, "StableDiffusionXLPipeline");
+    refuses(&p, ST_INVALID, "there is no tokenizer_2, which a StableDiffusionXLPipeline has");
+    write_file(&p, index,
+               SD_INDEX("StableDiffusionXLPipeline", "CLIPTextModel",
+                        ",\"tokenizer_2\":[\"transformers\",\"CLIPTokenizer\"],"
+                        "\"text_encoder_2\":[null,null]"));
+    refuses(&p, ST_INVALID, "there is no text_encoder_2, which");
+    write_file(&p, index,
+               SD_INDEX("StableDiffusionXLPipeline", "CLIPTextModel",
+                        ",\"tokenizer_2\":[\"transformers\",\"CLIPTokenizer\"],"
+                        "\"text_encoder_2\":[\"transformers\",\"CLIPTextModel\"]"));
+    refuses(&p, ST_UNSUPPORTED, "limner runs CLIPTextModelWithProjection");
+    write_file(&p, index,
+               SD_INDEX("StableDiffusionPipeline", "CLIPTextModel",
+                        ",\"text_encoder_2\":[\"transformers\",\"CLIPTextModelWithProjection\"]"));
+    refuses(&p, ST_UNSUPPORTED, "the part text_encoder_2 is not supported");
     write_file(&p, index, SD_INDEX("StableDiffusionPipeline", "T5EncoderModel", ""));
     refuses(&p, ST_UNSUPPORTED, "T5EncoderModel");
     write_file(&p, index,
@@ -422,9 +550,13 @@ int main(void)
         cmocka_unit_test(model_reads_the_negative_prompt_only_with_guidance),
         cmocka_unit_test(model_says_when_a_prompt_was_cut),
         cmocka_unit_test(model_info_comes_from_the_folder),
+        cmocka_unit_test(model_defaults_of_sdxl_come_from_its_scheduler),
+        cmocka_unit_test(model_zeroes_an_empty_negative_prompt_if_told_to),
         cmocka_unit_test(model_check_names_the_field_and_its_range),
         cmocka_unit_test(model_open_survives_every_failed_allocation),
         cmocka_unit_test(model_refuses_parts_that_do_not_fit),
+        cmocka_unit_test(model_refuses_parts_of_sdxl_that_do_not_fit),
+        cmocka_unit_test(model_refuses_f16_where_the_autoencoder_overflows),
         cmocka_unit_test(model_refuses_other_pipelines_by_their_class),
         cmocka_unit_test(model_reads_limits_from_limner_json),
         cmocka_unit_test(model_check_folder_describes_every_part),

@@ -180,14 +180,17 @@ static void close_run(struct run *r)
 /* Seat the picture; noise NULL lets the seed make it. */
 static void start(struct run *r, const float *noise)
 {
-    struct tensor ids = golden(r, "ids");
-    int32_t *got = malloc((size_t)tensor_count(ids) * sizeof(*got));
+    static const char *const names[] = {"ids", "ids_2"};
+    int64_t count = tensor_count(golden(r, "ids")), encoders = model_info(r->model)->encoders;
+    int32_t *got = malloc((size_t)(encoders * count) * sizeof(*got));
     struct why why = {0};
 
     assert_non_null(got);
     if (model_latent_start(r->model, &r->latent, &r->picture, noise, got, &why))
         fail_msg("%s: %s", r->parity->folder, why.text);
-    assert_memory_equal(got, ids.data, tensor_bytes(ids));
+    for (int i = 0; i < encoders; i++)
+        assert_memory_equal(got + i * count, golden(r, names[i]).data,
+                            (size_t)count * sizeof(*got));
     free(got);
 }
 
@@ -272,6 +275,8 @@ static void pipeline_gives_the_oracles_numbers(void **state)
     open_run(&r, *state);
     start(&r, golden(&r, "noise").data);
     judge(&r, "context", r.latent.context, golden(&r, "context"), r.parity->bound);
+    if (r.latent.pooled.data)
+        judge(&r, "pooled", r.latent.pooled, golden(&r, "pooled"), r.parity->bound);
     judge_steps(&r, true, r.parity->bound);
     judge_decode(&r);
     print_message("worst stage: %.0f %% of its bound\n", 100 * r.worst);
@@ -364,10 +369,8 @@ static void encoder_gives_the_oracles_latents(void **state)
 #define CLAIMS      4
 
 static char *tiny_folders[] = {
-    "tests/golden/tiny_sd1",
-    "tests/golden/tiny_sd2",
-    "tests/golden/tiny_odd",
-    "tests/golden/tiny_lcm",
+    "tests/golden/tiny_sd1", "tests/golden/tiny_sd2",  "tests/golden/tiny_odd",
+    "tests/golden/tiny_lcm", "tests/golden/tiny_sdxl", "tests/golden/tiny_turbo",
 };
 
 static const struct parity devices[DEVICES] = {

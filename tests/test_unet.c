@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The UNet against diffusers, on four tiny ones: convolutional and linear projections, numbers and
- * lists of heads, two transformer layers, blocks with and without attention, sharded and half
- * precision files, flipped and shifted time embeddings.
+ * The UNet against diffusers, on six tiny ones: convolutional and linear projections, numbers and
+ * lists of heads, transformers of several depths, blocks with and without attention, sharded and
+ * half precision files, flipped and shifted time embeddings, pooled prompts and sizes.
  */
 #include "models/sampler.h"
 #include "models/unet.h"
@@ -13,6 +13,7 @@
 struct run {
     struct unet *unet;
     struct tensor x, context;
+    struct tensor pooled, sizes; /* of SDXL */
     struct tensor t;
     float *out;
 };
@@ -20,14 +21,20 @@ struct run {
 static void forward(struct device *d, void *context)
 {
     struct run *r = context;
-    struct tensor x = parity_upload(d, r->x);
-    struct tensor y = tensor_carve_like(&d->arena, x);
-    struct tensor rows = parity_upload(d, r->context);
-    struct tensor prompt = tensor_carve(&d->arena, d->dtype, rows.dim[0], 1, rows.dim[2],
-                                        unet_info(r->unet).prompt_width);
+    struct unet_info info = unet_info(r->unet);
+    struct unet_rows rows = {.x = parity_upload(d, r->x), .t = parity_upload(d, r->t)};
+    struct tensor y = tensor_carve_like(&d->arena, rows.x);
+    struct tensor read = parity_upload(d, r->context);
+    int64_t count = read.dim[0];
 
-    unet_read_prompt(r->unet, prompt, rows);
-    unet_forward(r->unet, y, x, parity_upload(d, r->t), prompt);
+    rows.prompt = tensor_carve(&d->arena, d->dtype, count, 1, read.dim[2], info.prompt_width);
+    unet_read_prompt(r->unet, rows.prompt, read);
+    if (info.pooled_width) {
+        rows.added = tensor_carve(&d->arena, d->dtype, count, 1, 1, info.added_width);
+        unet_read_pooled(r->unet, rows.added, parity_upload(d, r->pooled),
+                         parity_upload(d, r->sizes));
+    }
+    unet_forward(r->unet, y, rows);
     d->ops.download(d, r->out, y);
 }
 
@@ -105,14 +112,32 @@ static struct tensor golden_context(const struct weights *golden)
     return tensor_view(c.data, DTYPE_F32, 2, 1, c.dim[2], c.dim[3]);
 }
 
+/* The pooled prompts and sizes of the golden picture, for both rows; `host` keeps the sizes. */
+static void read_pooled(struct run *r, const struct weights *golden, float host[2 * UNET_SIZES])
+{
+    struct tensor pooled = parity_find(golden, "pooled");
+    float height = (float)atof(weights_metadata(golden, "height"));
+    float width = (float)atof(weights_metadata(golden, "width"));
+    const float sizes[UNET_SIZES] = {height, width, 0, 0, height, width};
+
+    memcpy(host, sizes, sizeof(sizes));
+    memcpy(host + UNET_SIZES, sizes, sizeof(sizes));
+    r->sizes = tensor_view(host, DTYPE_F32, 2 * UNET_SIZES, 1, 1, 1);
+    r->pooled = tensor_view(pooled.data, DTYPE_F32, 2, 1, 1, pooled.dim[3]);
+}
+
 static void check(const char *name, bool reference)
 {
+    float sizes[2 * UNET_SIZES];
+
     struct device *d = parity_device(reference);
     struct weights *golden = parity_open(name);
     struct sampler_plan plan;
     struct run r = {.unet = open_unet(d, name), .context = golden_context(golden)};
 
     read_plan(&plan, golden, name);
+    if (unet_info(r.unet).pooled_width)
+        read_pooled(&r, golden, sizes);
     r.out = malloc(2 * tensor_bytes(parity_find(golden, "noise")));
     assert_non_null(r.out);
     for (int i = 0; i < plan.count; i++)
@@ -149,39 +174,54 @@ static float *some_numbers(int64_t count, unsigned seed)
     return numbers;
 }
 
+#define ROWS 5
+
+/* Rows with prompts, sizes and times of their own, of an odd size. */
+static struct run some_rows(struct unet *u, float t[ROWS])
+{
+    struct unet_info info = unet_info(u);
+    struct run r = {.unet = u};
+
+    r.t = tensor_view(t, DTYPE_F32, ROWS, 1, 1, 1);
+    r.x = tensor_view(NULL, DTYPE_F32, ROWS, 11, 7, info.channels);
+    r.x.data = some_numbers(tensor_count(r.x), 1);
+    r.context = tensor_view(NULL, DTYPE_F32, ROWS, 1, 13, info.context_width);
+    r.context.data = some_numbers(tensor_count(r.context), 2);
+    r.pooled = tensor_view(NULL, DTYPE_F32, ROWS, 1, 1, info.pooled_width ? info.pooled_width : 1);
+    r.pooled.data = some_numbers(tensor_count(r.pooled), 3);
+    r.sizes = tensor_view(NULL, DTYPE_F32, ROWS * UNET_SIZES, 1, 1, 1);
+    r.sizes.data = some_numbers(tensor_count(r.sizes), 4);
+    return r;
+}
+
 /* Goal: a row's numbers do not depend on its batch.
-   Method: five rows with times and prompts of their own, of an odd size, together and alone. */
+   Method: five rows together and alone. */
 static void rows_are_alone(const char *name, bool reference)
 {
-    enum { ROWS = 5 };
     float t[ROWS] = {999, 1, 500, 321, 0};
-    struct tensor times = tensor_view(t, DTYPE_F32, ROWS, 1, 1, 1);
     struct device *d = parity_device(reference);
     struct unet *u = open_unet(d, name);
-    struct unet_info info = unet_info(u);
-    struct tensor x = tensor_view(NULL, DTYPE_F32, ROWS, 11, 7, info.channels);
-    struct tensor c = tensor_view(NULL, DTYPE_F32, ROWS, 1, 13, info.context_width);
-    int64_t count = tensor_count(x) / ROWS;
-    float *all = malloc(tensor_bytes(x)), *alone = malloc(tensor_bytes(x) / ROWS);
-    struct run r = {.unet = u, .t = times, .out = all};
+    struct run r = some_rows(u, t), one = {.unet = u};
+    int64_t count = tensor_count(r.x) / ROWS;
 
-    x.data = some_numbers(tensor_count(x), 1);
-    c.data = some_numbers(tensor_count(c), 2);
-    r.x = x;
-    r.context = c;
+    r.out = malloc(tensor_bytes(r.x));
+    one.out = malloc(tensor_bytes(r.x) / ROWS);
     parity_run(d, forward, &r);
     for (int i = 0; i < ROWS; i++) {
-        r = (struct run){.unet = u, .out = alone};
-        r.x = tensor_slice(x, i, 1);
-        r.context = tensor_slice(c, i, 1);
-        r.t = tensor_slice(times, i, 1);
-        parity_run(d, forward, &r);
-        assert_memory_equal(alone, all + i * count, (size_t)count * sizeof(float));
+        one.x = tensor_slice(r.x, i, 1);
+        one.context = tensor_slice(r.context, i, 1);
+        one.pooled = tensor_slice(r.pooled, i, 1);
+        one.sizes = tensor_slice(r.sizes, i * UNET_SIZES, UNET_SIZES);
+        one.t = tensor_slice(r.t, i, 1);
+        parity_run(d, forward, &one);
+        assert_memory_equal(one.out, r.out + i * count, (size_t)count * sizeof(float));
     }
-    free(x.data);
-    free(c.data);
-    free(all);
-    free(alone);
+    free(r.x.data);
+    free(r.context.data);
+    free(r.pooled.data);
+    free(r.sizes.data);
+    free(r.out);
+    free(one.out);
     unet_close(&u);
     device_close(&d);
 }
@@ -211,6 +251,7 @@ static void unet_open_survives_every_failed_allocation(void **state)
 {
     (void)state;
     parity_survives(any, "tests/golden/tiny_odd/unet");
+    parity_survives(any, "tests/golden/tiny_turbo/unet");
 }
 
 /* `keys` go into a configuration that is otherwise fine. */
@@ -233,7 +274,7 @@ static void unet_refuses_what_it_cannot_do_and_names_the_key(void **state)
 
     refused(d, "", ST_MISSING, "diffusion_pytorch_model");
     refused(d, "\"class_embed_type\":\"timestep\",", ST_UNSUPPORTED, "class_embed_type");
-    refused(d, "\"addition_embed_type\":\"text_time\",", ST_UNSUPPORTED, "addition_embed_type");
+    refused(d, "\"addition_embed_type\":\"image\",", ST_UNSUPPORTED, "addition_embed_type");
     refused(d, "\"time_cond_proj_dim\":256,", ST_UNSUPPORTED, "time_cond_proj_dim");
     refused(d, "\"encoder_hid_dim\":4096,", ST_UNSUPPORTED, "encoder_hid_dim");
     refused(d, "\"dual_cross_attention\":true,", ST_UNSUPPORTED, "dual_cross_attention");
@@ -254,6 +295,31 @@ static void unet_refuses_what_it_cannot_do_and_names_the_key(void **state)
     device_close(&d);
 }
 
+#define ADDED(time, inputs)                                                                        \
+    "\"addition_embed_type\":\"text_time\"," time                                                  \
+    "\"projection_class_embeddings_input_dim\":" inputs ","
+
+static void unet_refuses_pooled_prompts_of_wrong_sizes(void **state)
+{
+    struct device *d = parity_device(true);
+    (void)state;
+
+    refused(d, ADDED("\"addition_time_embed_dim\":8,", "52"), ST_MISSING,
+            "diffusion_pytorch_model");
+    refused(d, ADDED("", "52"), ST_INVALID, "needs addition_time_embed_dim");
+    refused(d, ADDED("\"addition_time_embed_dim\":8,", "null"), ST_INVALID,
+            "projection_class_embeddings_input_dim");
+    refused(d, ADDED("\"addition_time_embed_dim\":8,", "48"), ST_INVALID,
+            "48 leaves nothing for the prompt beside 6 sizes of addition_time_embed_dim 8");
+    refused(d, ADDED("\"addition_time_embed_dim\":7,", "52"), ST_INVALID,
+            "addition_time_embed_dim 7 must be even");
+    refused(d, ADDED("\"addition_time_embed_dim\":2,\"freq_shift\":1,", "52"), ST_INVALID,
+            "addition_time_embed_dim 2");
+    refused(d, ADDED("\"addition_time_embed_dim\":0,", "52"), ST_INVALID,
+            "addition_time_embed_dim must be");
+    device_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +328,7 @@ int main(void)
         cmocka_unit_test(unet_row_of_a_batch_equals_it_alone),
         cmocka_unit_test(unet_open_survives_every_failed_allocation),
         cmocka_unit_test(unet_refuses_what_it_cannot_do_and_names_the_key),
+        cmocka_unit_test(unet_refuses_pooled_prompts_of_wrong_sizes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #define MODELS_PARTS_UNET_CONFIG_H
 
 #include "base/status.h"
+#include "models/unet.h"
 
 #include <stdbool.h>
 
@@ -23,6 +24,8 @@ struct unet_config {
     bool up_attention[UNET_LEVELS_MAX];
     int latent_channels, sample_size, context_width;
     int groups, time_width, down_pad;
+    int pooled_width, size_width; /* of a pooled prompt and of each of a picture's six sizes; 0: not
+                                     looked at */
     float epsilon, mid_scale, freq_shift;
     bool flip, center;
 };

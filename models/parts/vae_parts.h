@@ -17,7 +17,8 @@ struct vae {
     struct chain encoder, decoder;
     int latent_channels, levels;
     int moments; /* channels that the encoder ends with; the mean comes first */
-    bool bend;   /* AutoencoderTiny: 3 tanh(z / 3) before decoding, pixels in [0, 1] inside */
+    bool force_upcast;
+    bool bend; /* AutoencoderTiny: 3 tanh(z / 3) before decoding, pixels in [0, 1] inside */
     float scaling_factor, shift_factor;
 };
 

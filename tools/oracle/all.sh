@@ -42,6 +42,8 @@ tiny_sd1 128 64
 tiny_sd2 72 64
 tiny_odd 64 64
 tiny_lcm 32 32
+tiny_sdxl 56 40
+tiny_turbo 64 64
 END
 
 say "oracle: the starter model"

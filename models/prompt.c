@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Details that have caused bugs
+ * - SDXL's negative prompt, where there is none, is all zeros if the index says so
+ *   (force_zeros_for_empty_prompt), and not what the encoders make of an empty text.
+ * - Only the second encoder's pooled text is looked at.
+ * - Sizes are heights before widths, and those of the picture, not of its latents.
+ */
+#include "models/parts/prompt.h"
+
+#include <string.h>
+
+/* What the larger pipeline leaves out of its encoders for the context. */
+#define XL_SKIP 1
+
+int prompt_id_count(const struct model_parts *p)
+{
+    return p->encoders * 2 * tokenizer_length(p->tokenizer[0]);
+}
+
+void prompt_shape(const struct model_parts *p, struct latent *l, enum dtype dtype)
+{
+    struct unet_info unet = unet_info(p->unet);
+    int length = tokenizer_length(p->tokenizer[0]);
+
+    l->context = tensor_view(NULL, dtype, 2, 1, length, unet.context_width);
+    l->prompt = tensor_view(NULL, dtype, 2, 1, length, unet.prompt_width);
+    if (!p->index.xl)
+        return;
+    l->pooled = tensor_view(NULL, dtype, 2, 1, 1, unet.pooled_width);
+    l->added = tensor_view(NULL, dtype, 2, 1, 1, unet.added_width);
+}
+
+void prompt_carve(const struct model_parts *p, struct latent *l, struct device *d)
+{
+    struct arena *a = &d->arena;
+
+    prompt_shape(p, l, d->dtype);
+    l->context = tensor_carve_like(a, l->context);
+    l->prompt = tensor_carve_like(a, l->prompt);
+    if (!p->index.xl)
+        return;
+    l->pooled = tensor_carve_like(a, l->pooled);
+    l->added = tensor_carve_like(a, l->added);
+}
+
+bool prompt_has_negative(const struct picture *picture)
+{
+    return picture->guidance > 1 && picture->negative && *picture->negative;
+}
+
+enum status prompt_tokenize(const struct model_parts *p, int32_t *ids, bool *cut,
+                            const struct picture *picture, struct why *why)
+{
+    const char *text[2] = {prompt_has_negative(picture) ? picture->negative : "", picture->prompt};
+    int length = tokenizer_length(p->tokenizer[0]), wanted;
+    enum status st = ST_OK;
+
+    *cut = false;
+    for (int i = 0; i < 2 * p->encoders && !st; i++) {
+        st = tokenizer_encode(p->tokenizer[i / 2], ids + i * length, text[i % 2],
+                              strlen(text[i % 2]), &wanted, why);
+        if (!st && i % 2)
+            *cut |= wanted > length;
+    }
+    return st;
+}
+
+/* hidden[2, 1, T, width] of one encoder. */
+static void encode_one(const struct model_parts *p, int encoder, struct device *d,
+                       struct tensor hidden, const int32_t *ids)
+{
+    size_t mark = arena_mark(&d->arena);
+    struct tensor own = tensor_carve(&d->arena, DTYPE_I32, 2, 1, 1, hidden.dim[2]);
+
+    d->ops.upload(d, own, ids);
+    text_encoder_forward(p->text[encoder], hidden, own, p->index.xl ? XL_SKIP : 0);
+    arena_rewind(&d->arena, mark);
+}
+
+static void encode_both(const struct model_parts *p, struct latent *l, struct device *d,
+                        const int32_t *ids)
+{
+    size_t mark = arena_mark(&d->arena);
+    int64_t length = l->context.dim[2];
+    struct tensor hidden[ENCODERS_MAX];
+
+    for (int i = 0; i < p->encoders; i++, ids += 2 * length) {
+        hidden[i] = tensor_carve(&d->arena, d->dtype, 2, 1, length, text_encoder_width(p->text[i]));
+        encode_one(p, i, d, hidden[i], ids);
+    }
+    d->ops.concat(d, l->context, hidden[0], hidden[1]);
+    text_encoder_pool(p->text[1], l->pooled, hidden[1], XL_SKIP, ids - 2 * length);
+    arena_rewind(&d->arena, mark);
+}
+
+static void clear_negative(struct latent *l, struct device *d)
+{
+    struct tensor context = tensor_slice(l->context, 0, 1), pooled = tensor_slice(l->pooled, 0, 1);
+
+    d->ops.affine(d, context, context, 0, 0);
+    d->ops.affine(d, pooled, pooled, 0, 0);
+}
+
+/* The whole picture is wanted, and of the size that it has. */
+static void read_pooled(const struct model_parts *p, struct latent *l, struct device *d)
+{
+    size_t mark = arena_mark(&d->arena);
+    int64_t scale = vae_info(p->vae).scale;
+    float height = (float)(scale * l->x.dim[1]), width = (float)(scale * l->x.dim[2]);
+    const float host[2][UNET_SIZES] = {{height, width, 0, 0, height, width},
+                                       {height, width, 0, 0, height, width}};
+    struct tensor sizes = tensor_carve(&d->arena, DTYPE_F32, 2 * UNET_SIZES, 1, 1, 1);
+
+    d->ops.upload(d, sizes, host);
+    unet_read_pooled(p->unet, l->added, l->pooled, sizes);
+    arena_rewind(&d->arena, mark);
+}
+
+void prompt_encode(const struct model_parts *p, struct latent *l, struct device *d,
+                   const int32_t *ids, bool negative)
+{
+    if (p->index.xl)
+        encode_both(p, l, d, ids);
+    else
+        encode_one(p, 0, d, l->context, ids);
+    if (p->index.zeros && !negative)
+        clear_negative(l, d);
+    unet_read_prompt(p->unet, l->prompt, l->context);
+    if (p->index.xl)
+        read_pooled(p, l, d);
+}
