@@ -9,6 +9,8 @@
 #include "tests/fault.h"
 #include "tests/parity.h"
 
+#include <unistd.h>
+
 /* One forward pass, all numbers on the host. */
 struct run {
     struct unet *unet;
@@ -295,6 +297,39 @@ static void unet_refuses_what_it_cannot_do_and_names_the_key(void **state)
     device_close(&d);
 }
 
+/* Goal: a configuration that its file does not follow is told with the tensor's name and both
+   sizes. Method: turbo's own, whose pooled prompt is said to be one number wider. */
+static void unet_compares_pooled_prompts_with_its_file(void **state)
+{
+    const char *file = "diffusion_pytorch_model.safetensors", *key = "input_dim\": 4";
+    char config[4096] = "", folder[64], path[256], target[1024], cwd[512], *at;
+    struct device *d = parity_device(true);
+    struct unet *u = NULL;
+    struct why why = {{0}};
+    FILE *from = fopen("tests/golden/tiny_turbo/unet/config.json", "r");
+    (void)state;
+
+    assert_non_null(from);
+    assert_true(fread(config, 1, sizeof(config) - 1, from) > 0);
+    fclose(from);
+    at = strstr(config, key);
+    assert_non_null(at);
+    assert_int_equal(at[strlen(key)], '5');
+    at[strlen(key)] = '6';
+    parity_config(folder, config);
+    assert_non_null(getcwd(cwd, sizeof(cwd)));
+    snprintf(target, sizeof(target), "%s/tests/golden/tiny_turbo/unet/%s", cwd, file);
+    snprintf(path, sizeof(path), "%s/%s", folder, file);
+    assert_int_equal(symlink(target, path), 0);
+    assert_int_equal(unet_open(&u, d, folder, &why), ST_INVALID);
+    unlink(path);
+    parity_forget(folder);
+    assert_null(u);
+    if (!strstr(why.text, "add_embedding.linear_1.weight"))
+        fail_msg("%s", why.text);
+    device_close(&d);
+}
+
 #define ADDED(time, inputs)                                                                        \
     "\"addition_embed_type\":\"text_time\"," time                                                  \
     "\"projection_class_embeddings_input_dim\":" inputs ","
@@ -329,6 +364,7 @@ int main(void)
         cmocka_unit_test(unet_open_survives_every_failed_allocation),
         cmocka_unit_test(unet_refuses_what_it_cannot_do_and_names_the_key),
         cmocka_unit_test(unet_refuses_pooled_prompts_of_wrong_sizes),
+        cmocka_unit_test(unet_compares_pooled_prompts_with_its_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
