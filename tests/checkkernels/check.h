@@ -177,6 +177,7 @@ bool check_is_new(const struct check *c, int r);
 
 /* The bounds of close.c. False, with the reason in gap->where, when a is too far from answer. */
 bool close_judge(const struct check *c, const struct twin *y, struct gap *gap);
+bool close_finite(const struct twin *y);             /* what is shown of y */
 const char *close_row(const struct check *c, int r); /* the arithmetic of rung r */
 bool close_reduces(const struct check *c, int r);    /* or does it only round? */
 
@@ -184,6 +185,7 @@ extern const struct slot slots[];
 extern const int slot_count;
 
 void report_failure(struct check *c, const char *format, ...) PRINTF_LIKE(2, 3);
+void report_again(const struct check *c, int r, int index);
 void report_case(const struct check *c, char *text, size_t bytes);
 void report_times(struct check *c);
 void report_verdicts(const struct check *c);

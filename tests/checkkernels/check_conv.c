@@ -81,12 +81,13 @@ static struct shape draw_shape(struct check *c, int64_t channels)
     return s;
 }
 
-static struct ending draw_result(struct check *c, const struct shape *s, int64_t outputs)
+static struct ending draw_result(struct check *c, const struct shape *s, int64_t outputs, bool wide)
 {
     int64_t height = (s->height + s->pad[0] + s->pad[2] - s->kernel) / s->stride + 1;
     int64_t width = (s->width + s->pad[1] + s->pad[3] - s->kernel) / s->stride + 1;
 
-    return draw_ending(c, (struct ask){.name = "y", .dim = {s->batch, height, width, outputs}});
+    return draw_ending(
+        c, (struct ask){.name = "y", .dim = {s->batch, height, width, outputs}, .wide = wide});
 }
 
 /* A sum over the window and the channels: judged as a reduction. */
@@ -107,7 +108,7 @@ void check_conv(struct check *c)
                                      .dtype = draw_dtype(c),
                                      .host = true,
                                      .scale = 1 / sqrtf((float)(s.inputs * s.kernel * s.kernel))});
-        end = draw_result(c, &s, s.outputs);
+        end = draw_result(c, &s, s.outputs, true);
         check_weight_is(c, w, end.bias, s.stride, s.pad);
         check_flops(c, 2.0 * (double)(tensor_count(end.y->t) * s.inputs * s.kernel * s.kernel));
         while (check_next_run(c)) {
@@ -132,7 +133,7 @@ void check_conv_depthwise(struct check *c)
                                         .dtype = draw_dtype(c),
                                         .host = true,
                                         .scale = 1 / (float)s.kernel});
-        end = draw_result(c, &s, s.inputs);
+        end = draw_result(c, &s, s.inputs, false);
         check_weight_is(c, w, end.bias, s.stride, s.pad);
         check_flops(c, 2.0 * (double)(tensor_count(end.y->t) * s.kernel * s.kernel));
         while (check_next_run(c)) {

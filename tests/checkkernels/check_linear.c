@@ -53,8 +53,10 @@ void check_linear(struct check *c)
                                                      .dtype = draw_dtype(c),
                                                      .host = true,
                                                      .scale = 1 / sqrtf((float)s.inputs)});
-        struct ending end = draw_ending(
-            c, (struct ask){.name = "y", .dim = {s.batch, 1, s.rows, s.outputs}, .strided = true});
+        struct ending end = draw_ending(c, (struct ask){.name = "y",
+                                                        .dim = {s.batch, 1, s.rows, s.outputs},
+                                                        .wide = true,
+                                                        .strided = true});
 
         check_weight_is(c, w, end.bias, 1, NULL);
         check_flops(c, 2.0 * (double)(s.batch * s.rows * s.outputs * s.inputs));

@@ -30,6 +30,16 @@ static struct ask draw_shape(struct check *c, const char *name)
     return ask;
 }
 
+/* An input that may be of any float type, on any device. */
+static struct ask draw_any(struct check *c, struct ask ask)
+{
+    if (draw_chance(c, 25)) {
+        ask.typed = true;
+        ask.dtype = draw_any_dtype(c);
+    }
+    return ask;
+}
+
 void check_activate(struct check *c)
 {
     while (check_next_case(c, COUNT(shapes))) {
@@ -57,7 +67,7 @@ void check_geglu(struct check *c)
             rows = gates[c->listed][1];
             cols = gates[c->listed][2];
         }
-        x = draw_input(c, (struct ask){.name = "x", .dim = {b, 1, rows, 2 * cols}});
+        x = draw_input(c, (struct ask){.name = "x", .dim = {b, 1, rows, 2 * cols}, .summed = true});
         y = draw_output(c, (struct ask){.name = "y", .dim = {b, 1, rows, cols}});
         while (check_next_run(c))
             c->device->ops.geglu(c->device, y->t, x->t);
@@ -81,8 +91,8 @@ void check_add(struct check *c)
 void check_affine(struct check *c)
 {
     while (check_next_case(c, COUNT(shapes))) {
-        struct twin *x = draw_input(c, draw_shape(c, "x"));
-        struct twin *y = draw_output_or_over(c, "y", x);
+        struct twin *x = draw_input(c, draw_any(c, draw_shape(c, "x")));
+        struct twin *y = draw_wide_or_over(c, "y", x);
         float scale = (float)draw_normal(c), shift = (float)draw_normal(c);
 
         check_note(c, "scale %g, shift %g", (double)scale, (double)shift);
@@ -109,11 +119,11 @@ void check_mix(struct check *c)
         float coef[5][4];
 
         for (int i = 0; i < 4; i++) {
-            x[i] = i < terms ? draw_input(c, ask) : draw_absent(c, "x");
+            x[i] = i < terms ? draw_input(c, draw_any(c, ask)) : draw_absent(c, "x");
             all[i] = x[i]->t;
         }
         draw_coefficients(c, coef, all);
-        y = draw_output_or_over(c, "y", x[draw_below(c, terms)]);
+        y = draw_wide_or_over(c, "y", x[draw_below(c, terms)]);
         while (check_next_run(c)) {
             struct tensor now[4] = {x[0]->t, x[1]->t, x[2]->t, x[3]->t};
             c->device->ops.mix(c->device, y->t, now, (const float(*)[4])coef + c->image);

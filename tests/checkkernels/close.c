@@ -53,16 +53,22 @@ static const struct bound bounds[] = {
     {"pool", "f32", 1e-13, 1e-5, 0, 1e-37},
     {"embed_tokens", "f32", 0, 0, 0, 0},
     {"embed_time", "f32", 0, 0, 1, 1},
-    {"open", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"weight_pack", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"linear", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"conv", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"conv_depthwise", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"norm_group", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"norm_layer", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"geglu", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"pool", "f16", 1e-07, 0.05, 0, 1e-30},
-    {"attention", "f16", 2e-06, 0.05, 0, 1e-30},
+    /* Activations of 16 bits, judged by inputs that are of their type already. The judge rounds y
+       too, so a kernel that rounds once differs only where its sum lies across a tie. A library may
+       round once more before its epilogue, which comes to an nmse of 2.4e-6 in bf16 and 3.7e-8 in
+       f16; here stand two to three times that, and for attention, which rounds its weights and
+       where two sharp scores tie, twenty times more. By arithmetic: no GPU has been measured. Once
+       one has, they are frozen at ten times what it does. */
+    {"open", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"weight_pack", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"linear", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"conv", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"conv_depthwise", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"norm_group", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"norm_layer", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"geglu", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"pool", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"attention", "f16", 2e-6, 5e-2, 0, 1e-30},
     {"enter", "f16", 0, 0, 0, 0},
     {"upload", "f16", 0, 0, 0, 0},
     {"download", "f16", 0, 0, 0, 0},
@@ -78,16 +84,16 @@ static const struct bound bounds[] = {
     {"embed_tokens", "f16", 0, 0, 1, 0},
     {"noise", "f16", 0, 0, 1, 1e-3},
     {"embed_time", "f16", 0, 0, 1, 1e-3},
-    {"open", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"weight_pack", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"linear", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"conv", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"conv_depthwise", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"norm_group", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"norm_layer", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"geglu", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"pool", "bf16", 5e-06, 0.4, 0, 1e-30},
-    {"attention", "bf16", 0.0001, 0.4, 0, 1e-30},
+    {"open", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"weight_pack", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"linear", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"conv", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"conv_depthwise", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"norm_group", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"norm_layer", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"geglu", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"pool", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"attention", "bf16", 1e-4, 4e-1, 0, 1e-30},
     {"enter", "bf16", 0, 0, 0, 0},
     {"upload", "bf16", 0, 0, 0, 0},
     {"download", "bf16", 0, 0, 0, 0},
@@ -221,6 +227,17 @@ static void say(struct gap *gap, const struct bound *b, const struct twin *y, co
              "%s; %s[image %lld, row %lld, column %lld] is %.9g, should be %.9g", bound, y->name,
              (long long)(s->worst_row / image_rows), (long long)(s->worst_row % image_rows),
              (long long)s->worst_column, s->mine, s->answer);
+}
+
+bool close_finite(const struct twin *y)
+{
+    for (int64_t row = 0; row < tensor_rows(y->t); row++) {
+        const char *at = tensor_row(y->t, row);
+        for (int64_t i = 0; i < y->t.dim[3]; i++, at += dtype_bytes(y->t.dtype))
+            if (!isfinite(number_at(at, y->t.dtype)))
+                return false;
+    }
+    return true;
 }
 
 bool close_judge(const struct check *c, const struct twin *y, struct gap *gap)

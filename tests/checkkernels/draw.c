@@ -185,8 +185,10 @@ static struct twin *place(struct check *c, struct ask ask, enum role role)
 }
 
 /* The type of activations, unless another was asked for. */
-static enum dtype dtype_of(const struct check *c, struct ask ask)
+static enum dtype dtype_of(struct check *c, struct ask ask)
 {
+    if (ask.wide && c->dtype != DTYPE_F32 && draw_chance(c, 25))
+        return DTYPE_F32;
     return ask.typed || ask.dtype != DTYPE_F32 ? ask.dtype : c->dtype;
 }
 
@@ -283,6 +285,17 @@ struct twin *draw_output_or_over(struct check *c, const char *name, struct twin 
     return draw_output(c, ask);
 }
 
+struct twin *draw_wide_or_over(struct check *c, const char *name, struct twin *input)
+{
+    struct ask ask = {.name = name, .wide = true};
+    bool fits = input->t.dtype == c->dtype || input->t.dtype == DTYPE_F32;
+
+    if (fits && draw_chance(c, 33))
+        return draw_over(c, name, input);
+    memcpy(ask.dim, input->t.dim, sizeof(ask.dim));
+    return draw_output(c, ask);
+}
+
 struct ending draw_ending(struct check *c, struct ask y)
 {
     struct ending end = {.none = draw_chance(c, 25)};
@@ -290,6 +303,7 @@ struct ending draw_ending(struct check *c, struct ask y)
     int64_t n = y.dim[3];
 
     add.name = "add";
+    add.wide = false;
     end.bias = draw_chance(c, 75) ? draw_shared(c, (struct ask){.name = "bias",
                                                                 .dim = {1, 1, 1, n},
                                                                 .dtype = draw_dtype(c),

@@ -17,8 +17,11 @@ struct ask {
     bool host;    /* is passed to a GPU as an address on the host */
     bool strided; /* may be a slice of the columns of something wider */
     bool plain;   /* normal values, whatever the kind of the case */
+    bool wide;    /* may be f32 where activations are of 16 bits */
     bool stray;   /* row 0 of a normal one may be ten times as large */
-    bool summed;  /* against weights of both signs: an offset of 30 leaves more than it cancels */
+    /* Against weights of both signs, or multiplied: an offset of 30 leaves more than it cancels,
+       and stays in range. */
+    bool summed;
 };
 
 /* Between low and high, heavy on edges: 1, around powers of two, primes. */
@@ -40,6 +43,9 @@ struct twin *draw_absent(struct check *c, const char *name);
 
 /* An output, sometimes in the place of the input. */
 struct twin *draw_output_or_over(struct check *c, const char *name, struct twin *input);
+
+/* The same where an output may be wide and an input of any type: they need not be of one type. */
+struct twin *draw_wide_or_over(struct check *c, const char *name, struct twin *input);
 
 /* How a linear layer or convolution ends. */
 struct ending {

@@ -288,9 +288,7 @@ static void report_crash(const struct check *c, int how)
            : WTERMSIG(how) == SIGALRM ? "hangs"
                                       : what,
            c->shared->index, c->shared->what);
-    printf("      again: checkkernels --op=%s --caps=%s --precision=%s --seed=%llu --case=%d\n",
-           c->slot->name, rung->caps, rung->precision == PRECISION_MIXED ? "mixed" : "f32",
-           (unsigned long long)c->options->seed, c->shared->index);
+    report_again(c, r < 0 ? 0 : r, c->shared->index);
 }
 
 /* One slot, in children: when one dies, the next does without the rung that killed it. Returns

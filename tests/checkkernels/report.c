@@ -51,6 +51,23 @@ void report_case(const struct check *c, char *text, size_t bytes)
     say(text, bytes, used, "%s%s%s", kind_names[c->kind], c->note[0] ? ", " : "", c->note);
 }
 
+/* Repeats case `index` of rung r, alone. */
+void report_again(const struct check *c, int r, int index)
+{
+    const struct options *o = c->options;
+    const struct rung *rung = &c->rungs[r];
+
+    printf("      again: checkkernels --op=%s --caps=%s", c->slot->name, rung->caps);
+    if (o->accelerator == ACCELERATOR_CUDA)
+        printf(" --device=cuda:%d --type=%s", o->gpu, dtype_name(c->dtype));
+    else
+        printf(" --precision=%s", rung->precision == PRECISION_MIXED ? "mixed" : "f32");
+    if (o->repeat > 1) /* where the listed shapes begin */
+        printf(" --repeat=%d", o->repeat);
+    printf(" --seed=%llu --case=%d%s\n", (unsigned long long)o->seed, index,
+           o->full ? " --full" : "");
+}
+
 void report_failure(struct check *c, const char *format, ...)
 {
     int r = c->step == STEP_JUDGE ? 0 : c->rung;
@@ -66,9 +83,7 @@ void report_failure(struct check *c, const char *format, ...)
     vprintf(format, args);
     va_end(args);
     printf("\n      %s\n", c->shared->what);
-    printf("      again: checkkernels --op=%s --caps=%s --precision=%s --seed=%llu --case=%d%s\n",
-           c->slot->name, rung->caps, rung->precision == PRECISION_MIXED ? "mixed" : "f32",
-           (unsigned long long)c->options->seed, c->index, c->options->full ? " --full" : "");
+    report_again(c, r, c->index);
     fflush(stdout);
 }
 

@@ -148,6 +148,8 @@ static void mirrors_out(struct check *c)
             continue;
         c->device->ops.download(c->device, twin->bytes, bytes_of(twin, twin->mirror));
         twin->t.data = twin->bytes + ((char *)twin->t.data - twin->mirror);
+        if (twin->over)
+            twin->over->t = twin->t;
     }
 }
 
@@ -282,7 +284,10 @@ static bool judge_output(struct check *c, const struct twin *y)
     switch (c->step) {
     case STEP_JUDGE:
         memcpy(y->answer, y->bytes, y->size);
-        return true;
+        if (close_finite(y))
+            return true;
+        report_failure(c, "%s is not finite, so nothing would be compared", y->name);
+        return false;
     case STEP_FIRST:
         memcpy(y->before, y->bytes, y->size);
         return judge_closeness(c, y);
