@@ -137,6 +137,13 @@ static void measure_linear(struct device *d, struct tensor y, struct tensor x,
     shape_linear(y, x, w, e);
 }
 
+static void measure_linear_geglu(struct device *d, struct tensor y, struct tensor x,
+                                 const struct weight *w)
+{
+    (void)d;
+    shape_linear_geglu(y, x, w);
+}
+
 static void measure_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                          const struct epilogue *e)
 {
@@ -279,6 +286,7 @@ void ops_fill_measure(struct ops *ops)
         .download_pixels = measure_download_pixels,
         .noise = measure_noise,
         .linear = measure_linear,
+        .linear_geglu = measure_linear_geglu,
         .conv = measure_conv,
         .conv_depthwise = measure_conv_depthwise,
         .norm_group = measure_norm_group,

@@ -130,6 +130,11 @@ struct ops {
     void (*linear)(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                    const struct epilogue *e);
 
+    /* y[.., N] = value * gelu(gate), value and gate being the first and the last N columns of
+       x[.., K] w[2N, K]^T + bias: diffusers' GEGLU. The erf form of gelu. x may be strided. */
+    void (*linear_geglu)(struct device *d, struct tensor y, struct tensor x,
+                         const struct weight *w);
+
     /* y[B, H', W', N] = x[B, H, W, C] convolved with w[N, C, KH, KW], then the epilogue;
        H' = (H + pad - KH) / stride + 1. */
     void (*conv)(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
@@ -157,7 +162,8 @@ struct ops {
     /* y = act(x). y may be x. */
     void (*activate)(struct device *d, struct tensor y, struct tensor x, enum act act);
 
-    /* y[.., C] = x[.., :C] * gelu(x[.., C:]) with the erf form: diffusers' GEGLU. */
+    /* y[.., C] = x[.., :C] * gelu(x[.., C:]): the second half of linear_geglu, for fillings whose
+       products cannot end in it. */
     void (*geglu)(struct device *d, struct tensor y, struct tensor x);
 
     /* y = x + z. y may be x or z. */

@@ -46,6 +46,15 @@ void shape_linear(struct tensor y, struct tensor x, const struct weight *w,
     shape_epilogue(y, w, e);
 }
 
+void shape_linear_geglu(struct tensor y, struct tensor x, const struct weight *w)
+{
+    assert(is_float(y) && is_float(x) && is_float(w->w) && tensor_is_dense(y));
+    assert(w->w.dim[0] == 1 && w->w.dim[1] == 1 && tensor_is_dense(w->w));
+    assert(2 * y.dim[3] == w->w.dim[2] && x.dim[3] == w->w.dim[3]);
+    assert(y.dim[0] == x.dim[0] && tensor_rows(y) == tensor_rows(x));
+    assert(!w->b.data || is_vector(w->b, w->w.dim[2]));
+}
+
 /* The one output size that a window of `kernel` cells allows. */
 static void shape_window(struct tensor y, struct tensor x, const int64_t kernel[2], int stride,
                          const int pad[4])

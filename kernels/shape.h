@@ -19,6 +19,7 @@ void shape_pixels(struct tensor x); /* download_pixels */
 void shape_noise(struct tensor y);
 void shape_linear(struct tensor y, struct tensor x, const struct weight *w,
                   const struct epilogue *e);
+void shape_linear_geglu(struct tensor y, struct tensor x, const struct weight *w);
 void shape_conv(struct tensor y, struct tensor x, const struct weight *w, const struct epilogue *e);
 void shape_conv_depthwise(struct tensor y, struct tensor x, const struct weight *w,
                           const struct epilogue *e);

@@ -158,10 +158,8 @@ static void feed_forward(const struct layer *l, struct device *d, struct tensor 
     size_t mark = arena_mark(&d->arena);
     int64_t width = n.dim[3];
     struct tensor gated = tensor_carve(&d->arena, d->dtype, n.dim[0], 1, n.dim[2], 4 * width);
-    struct tensor wide = tensor_carve(&d->arena, d->dtype, n.dim[0], 1, n.dim[2], 8 * width);
 
-    d->ops.linear(d, wide, n, &l->ff_in, NULL);
-    d->ops.geglu(d, gated, wide);
+    d->ops.linear_geglu(d, gated, n, &l->ff_in);
     d->ops.linear(d, h, gated, &l->ff_out, &(struct epilogue){.add = h});
     arena_rewind(&d->arena, mark);
 }

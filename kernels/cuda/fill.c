@@ -22,6 +22,7 @@ static const struct ops naive = {
     .download_pixels = picture_download,
     .noise = picture_noise,
     .linear = linear_naive,
+    .linear_geglu = linear_geglu_naive,
     .conv = conv_naive,
     .conv_depthwise = depthwise_naive,
     .norm_group = norm_group_naive,
@@ -49,6 +50,7 @@ void ops_fill_cuda(struct ops *ops, unsigned caps)
         return;
     ops->name = "cuda sm_80";
     ops->linear = linear_tiled; /* matrix units, tiles in shared memory, asynchronous copies */
+    ops->linear_geglu = linear_geglu_gated; /* the best product, then the gate */
     ops->conv = conv_tiled;
     ops->conv_depthwise = depthwise_packed;
     ops->norm_group = norm_group_packed; /* 16 bytes at a time */

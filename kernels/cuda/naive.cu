@@ -66,6 +66,36 @@ void linear_naive(struct device *d, struct tensor y, struct tensor x, const stru
            weight_rows(d, w, x.dim[3]), ending_of(y, w, e), tensor_rows(y), y.dim[3], x.dim[3]);
 }
 
+static __global__ void linear_geglu(struct number_rows y, struct number_rows x,
+                                    struct number_rows w, const float *bias, int64_t rows,
+                                    int64_t outputs, int64_t inputs)
+{
+    int64_t row, n;
+    double value = 0, gate = 0;
+
+    if (!output_of_thread(rows, outputs, &row, &n))
+        return;
+    for (int64_t k = 0; k < inputs; k++) {
+        double from = (double)number_load(x, row, k);
+
+        value += from * (double)number_load(w, n, k);
+        gate += from * (double)number_load(w, outputs + n, k);
+    }
+    if (bias) {
+        value += (double)bias[n];
+        gate += (double)bias[outputs + n];
+    }
+    number_store(y, row, n, (float)value * act_gelu((float)gate));
+}
+
+void linear_geglu_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w)
+{
+    shape_linear_geglu(y, x, w);
+    launch(d, "linear_geglu_naive", one_each(y), linear_geglu, number_rows_of(y), number_rows_of(x),
+           weight_rows(d, w, x.dim[3]), (const float *)w->packed->b, tensor_rows(y), y.dim[3],
+           x.dim[3]);
+}
+
 /* --- convolutions --------------------------------------------------------------------------- */
 
 /* Where a convolution looks. `up` 1: x counts as twice as high and wide, every pixel four times. */

@@ -34,11 +34,13 @@ void graphs_none(struct device *d, struct repeat_key key, void (*forward)(void *
                  void *context);
 void graphs_forget(struct device *d, const void *owner);
 
-/* linear.cu, conv.cu */
+/* naive.cu, tiled.cu, gated.c */
 void linear_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                   const struct epilogue *e);
 void linear_tiled(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                   const struct epilogue *e);
+void linear_geglu_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w);
+void linear_geglu_gated(struct device *d, struct tensor y, struct tensor x, const struct weight *w);
 void conv_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                 const struct epilogue *e);
 void conv_tiled(struct device *d, struct tensor y, struct tensor x, const struct weight *w,

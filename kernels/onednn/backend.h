@@ -135,6 +135,8 @@ enum dtype backend_dtype(const struct backend *b, enum role role, int64_t n, int
 
 void onednn_linear(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                    const struct epilogue *e);
+void onednn_linear_geglu(struct device *d, struct tensor y, struct tensor x,
+                         const struct weight *w);
 void onednn_conv_matrix(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                         const struct epilogue *e);
 void onednn_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,

@@ -139,6 +139,7 @@ void ops_fill_onednn(struct ops *ops, unsigned caps)
     ops->weight_pack = weight_pack_onednn;
     ops->weight_free = weight_free_onednn;
     ops->linear = onednn_linear;
+    ops->linear_geglu = onednn_linear_geglu;
     ops->conv = onednn_conv;
     ops->conv_depthwise = onednn_conv_depthwise;
 }

@@ -47,6 +47,7 @@ struct product {
     size_t bias_bytes;                       /* of one image */
     size_t desk_y, desk_scratch, desk_bytes; /* offsets in a desk, which begins with x */
     bool copy_x, copy_y;
+    bool gate; /* y is half as wide as the product: a block is gated while it is in the cache */
 };
 
 static bool is_plain(struct tensor t)
@@ -61,6 +62,20 @@ static struct tensor rows_of(struct tensor t, int64_t image, int64_t from, int64
     t.dim[0] = t.dim[1] = 1;
     t.dim[2] = count;
     return t;
+}
+
+/* What stands on a desk, to its rows of y. */
+static void put_block(const struct product *p, struct tensor y, const float *desk)
+{
+    struct tensor wide = y;
+
+    if (!p->gate) {
+        copy_rows_from(y, desk);
+        return;
+    }
+    wide.data = (void *)(uintptr_t)desk;
+    wide.dim[3] = wide.stride = 2 * y.dim[3];
+    p->d->ops.geglu(p->d, y, wide);
 }
 
 /* One block. Strided rows and bf16 inputs go through the desk. */
@@ -82,7 +97,7 @@ static void run_block(const struct product *p, int64_t index, char *desk)
         copy_rows_to(at.y, DTYPE_F32, rows_of(p->add, image, from, count));
     plan_run(p->d, plan, p->weight, at);
     if (p->copy_y)
-        copy_rows_from(y, at.y);
+        put_block(p, y, at.y);
 }
 
 static void run_blocks(const struct product *p)
@@ -109,7 +124,7 @@ static bool product_place(struct product *p)
     if (p->tail_plan->scratchpad_bytes > pad)
         pad = p->tail_plan->scratchpad_bytes;
     p->copy_x = k->dtype != DTYPE_F32 || !is_plain(p->x);
-    p->copy_y = !is_plain(p->y);
+    p->copy_y = p->gate || !is_plain(p->y);
     p->bias_bytes = scratch_round((size_t)k->n * sizeof(float));
     if (p->copy_x)
         p->desk_y = scratch_round((size_t)(k->m * k->k) * dtype_bytes(k->dtype));
@@ -161,6 +176,14 @@ void onednn_linear(struct device *d, struct tensor y, struct tensor x, const str
     shape_linear(y, x, w, e);
     assert(y.dtype == DTYPE_F32 && x.dtype == DTYPE_F32);
     product((struct product){.d = d, .y = y, .x = x}, w, e, w->w.dim[2], w->w.dim[3]);
+}
+
+void onednn_linear_geglu(struct device *d, struct tensor y, struct tensor x, const struct weight *w)
+{
+    shape_linear_geglu(y, x, w);
+    assert(y.dtype == DTYPE_F32 && x.dtype == DTYPE_F32);
+    product((struct product){.d = d, .y = y, .x = x, .gate = true}, w, NULL, w->w.dim[2],
+            w->w.dim[3]);
 }
 
 void onednn_conv_matrix(struct device *d, struct tensor y, struct tensor x, const struct weight *w,

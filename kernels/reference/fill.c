@@ -147,6 +147,7 @@ void ops_fill_reference(struct ops *ops)
         .download_pixels = reference_download_pixels,
         .noise = reference_noise,
         .linear = reference_linear,
+        .linear_geglu = reference_linear_geglu,
         .conv = reference_conv,
         .conv_depthwise = reference_conv_depthwise,
         .norm_group = reference_norm_group,

@@ -58,3 +58,41 @@ void reference_linear(struct device *d, struct tensor y, struct tensor x, const 
         }
     }
 }
+
+/* Adds the layer's bias to sums of outputs [n, n + count). */
+static void add_bias(double *sum, const struct weight *w, int64_t n, int64_t count)
+{
+    double bias[TILE_COLS];
+
+    if (!w->b.data)
+        return;
+    reference_load(bias, w->b, 0, n, count);
+    for (int64_t j = 0; j < count; j++)
+        sum[j] += bias[j];
+}
+
+void reference_linear_geglu(struct device *d, struct tensor y, struct tensor x,
+                            const struct weight *w)
+{
+    int64_t rows = tensor_rows(y), cols = y.dim[3];
+
+    shape_linear_geglu(y, x, w);
+#pragma omp parallel for collapse(2) num_threads(d->threads)
+    for (int64_t m = 0; m < rows; m += TILE_ROWS) {
+        for (int64_t n = 0; n < cols; n += TILE_COLS) {
+            double value[TILE_ROWS][TILE_COLS], gate[TILE_ROWS][TILE_COLS];
+            int64_t tile_m[2] = {m, reference_least(TILE_ROWS, rows - m)};
+            int64_t count = reference_least(TILE_COLS, cols - n);
+
+            tile(value, x, tile_m, w->w, (const int64_t[2]){n, count});
+            tile(gate, x, tile_m, w->w, (const int64_t[2]){cols + n, count});
+            for (int64_t i = 0; i < tile_m[1]; i++) {
+                add_bias(value[i], w, n, count);
+                add_bias(gate[i], w, cols + n, count);
+                for (int64_t j = 0; j < count; j++)
+                    value[i][j] *= reference_gelu(gate[i][j]);
+                reference_store(y, m + i, n, count, value[i]);
+            }
+        }
+    }
+}

@@ -48,6 +48,8 @@ void reference_finish(struct tensor y, int64_t row, int64_t from, int64_t count,
 
 void reference_linear(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                       const struct epilogue *e);
+void reference_linear_geglu(struct device *d, struct tensor y, struct tensor x,
+                            const struct weight *w);
 void reference_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                     const struct epilogue *e);
 void reference_conv_depthwise(struct device *d, struct tensor y, struct tensor x,

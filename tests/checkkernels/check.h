@@ -199,6 +199,7 @@ void check_download(struct check *c);
 void check_download_pixels(struct check *c);
 void check_noise(struct check *c);
 void check_linear(struct check *c);
+void check_linear_geglu(struct check *c);
 void check_conv(struct check *c);
 void check_conv_depthwise(struct check *c);
 void check_norm_group(struct check *c);

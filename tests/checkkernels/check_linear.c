@@ -19,6 +19,11 @@ static const struct shape linears[] = {
     {2, 24, 128, 256},    {2, 1, 256, 64},
 };
 
+/* Their feed forward layers, outputs being those of y. */
+static const struct shape gated[] = {{2, 4096, 1280, 320}, {2, 1024, 2560, 640},
+                                     {2, 256, 5120, 1280}, {2, 64, 5120, 1280},
+                                     {2, 64, 512, 128},    {2, 16, 768, 192}};
+
 /* Halve the rows until the judge needs a fraction of a second. */
 static int64_t fit(const struct check *c, int64_t rows, int64_t work_per_row)
 {
@@ -27,13 +32,13 @@ static int64_t fit(const struct check *c, int64_t rows, int64_t work_per_row)
     return rows;
 }
 
-static struct shape draw_shape(struct check *c)
+static struct shape draw_shape(struct check *c, const struct shape *list)
 {
     struct shape s = {draw_size(c, 1, 5), draw_size(c, 1, 65), draw_size(c, 1, 330),
                       draw_size(c, 1, 330)};
 
     if (c->listed >= 0) {
-        s = linears[c->listed];
+        s = list[c->listed];
         s.rows = fit(c, s.rows, s.batch * s.outputs * s.inputs);
     }
     return s;
@@ -43,7 +48,7 @@ static struct shape draw_shape(struct check *c)
 void check_linear(struct check *c)
 {
     while (check_next_case(c, COUNT(linears))) {
-        struct shape s = draw_shape(c);
+        struct shape s = draw_shape(c, linears);
         struct twin *x = draw_input(c, (struct ask){.name = "x",
                                                     .dim = {s.batch, 1, s.rows, s.inputs},
                                                     .summed = true,
@@ -64,5 +69,32 @@ void check_linear(struct check *c)
             struct epilogue e = ending_epilogue(&end);
             c->device->ops.linear(c->device, end.y->t, x->t, check_weight(c), end.none ? NULL : &e);
         }
+    }
+}
+
+/* Two such sums, one of them gating the other. */
+void check_linear_geglu(struct check *c)
+{
+    while (check_next_case(c, COUNT(gated))) {
+        struct shape s = draw_shape(c, gated);
+        struct ask b = {
+            .name = "bias", .dim = {1, 1, 1, 2 * s.outputs}, .dtype = draw_dtype(c), .host = true};
+        struct twin *x = draw_input(c, (struct ask){.name = "x",
+                                                    .dim = {s.batch, 1, s.rows, s.inputs},
+                                                    .summed = true,
+                                                    .strided = true});
+        struct twin *w = draw_shared(c, (struct ask){.name = "w",
+                                                     .dim = {1, 1, 2 * s.outputs, s.inputs},
+                                                     .dtype = draw_dtype(c),
+                                                     .host = true,
+                                                     .scale = 1 / sqrtf((float)s.inputs)});
+        struct twin *bias = draw_chance(c, 75) ? draw_shared(c, b) : draw_absent(c, "bias");
+        struct twin *y =
+            draw_output(c, (struct ask){.name = "y", .dim = {s.batch, 1, s.rows, s.outputs}});
+
+        check_weight_is(c, w, bias, 1, NULL);
+        check_flops(c, 4.0 * (double)(s.batch * s.rows * s.outputs * s.inputs));
+        while (check_next_run(c))
+            c->device->ops.linear_geglu(c->device, y->t, x->t, check_weight(c));
     }
 }

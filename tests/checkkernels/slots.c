@@ -21,6 +21,7 @@ const struct slot slots[] = {
     {SLOT(download_pixels), check_download_pixels, false, false},
     {SLOT(noise), check_noise, false, false},
     {SLOT(linear), check_linear, true, false},
+    {SLOT(linear_geglu), check_linear_geglu, true, false},
     {SLOT(conv), check_conv, true, true},
     {SLOT(conv_depthwise), check_conv_depthwise, true, false},
     {SLOT(norm_group), check_norm_group, false, false},
