@@ -151,6 +151,13 @@ static void measure_conv(struct device *d, struct tensor y, struct tensor x, con
     shape_conv(y, x, w, e);
 }
 
+static void measure_conv_up(struct device *d, struct tensor y, struct tensor x,
+                            const struct weight *w, const struct epilogue *e)
+{
+    (void)d;
+    shape_conv_up(y, x, w, e);
+}
+
 static void measure_conv_depthwise(struct device *d, struct tensor y, struct tensor x,
                                    const struct weight *w, const struct epilogue *e)
 {
@@ -236,12 +243,6 @@ static void measure_concat(struct device *d, struct tensor y, struct tensor x1, 
     shape_concat(y, x1, x2);
 }
 
-static void measure_resize_nearest(struct device *d, struct tensor y, struct tensor x)
-{
-    (void)d;
-    shape_resize_nearest(y, x);
-}
-
 static void measure_pool(struct device *d, struct tensor y, struct tensor x, enum pool kind,
                          int kernel, int stride, const int pad[4])
 {
@@ -288,6 +289,7 @@ void ops_fill_measure(struct ops *ops)
         .linear = measure_linear,
         .linear_geglu = measure_linear_geglu,
         .conv = measure_conv,
+        .conv_up = measure_conv_up,
         .conv_depthwise = measure_conv_depthwise,
         .norm_group = measure_norm_group,
         .norm_layer = measure_norm_layer,
@@ -299,7 +301,6 @@ void ops_fill_measure(struct ops *ops)
         .mix = measure_mix,
         .convert = measure_convert,
         .concat = measure_concat,
-        .resize_nearest = measure_resize_nearest,
         .pool = measure_pool,
         .embed_tokens = measure_embed_tokens,
         .embed_time = measure_embed_time,

@@ -140,7 +140,13 @@ struct ops {
     void (*conv)(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                  const struct epilogue *e);
 
-    /* The same with one filter per channel, w[C, 1, KH, KW]. */
+    /* The same of x made twice as high and wide, every pixel four times, w having stride 1. y's
+       size tells whether the last line or column of that is cut off, as it is where an odd size was
+       halved: y[B, H', W', N], H' = 2H + pad - KH + 1, or 1 less; W' likewise. */
+    void (*conv_up)(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                    const struct epilogue *e);
+
+    /* conv with one filter per channel, w[C, 1, KH, KW]. */
     void (*conv_depthwise)(struct device *d, struct tensor y, struct tensor x,
                            const struct weight *w, const struct epilogue *e);
 
@@ -183,9 +189,6 @@ struct ops {
 
     /* y[.., C1 + C2] = x1[.., C1] beside x2[.., C2]. */
     void (*concat)(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
-
-    /* y[B, H', W', C]: the nearest pixel of x, source index = floor(i * H / H'). */
-    void (*resize_nearest)(struct device *d, struct tensor y, struct tensor x);
 
     /* Windows of kernel x kernel; y[B, H', W', C] with H' from stride and the one-sided pads.
        kernel == 0 means the whole picture, y[B, 1, 1, C]. */

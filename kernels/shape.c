@@ -75,6 +75,24 @@ void shape_conv(struct tensor y, struct tensor x, const struct weight *w, const 
     shape_epilogue(y, w, e);
 }
 
+struct tensor shape_doubled(struct tensor y, struct tensor x, const struct weight *w)
+{
+    for (int i = 1; i <= 2; i++)
+        x.dim[i] = y.dim[i] + w->w.dim[i + 1] - 1 - w->pad[i - 1] - w->pad[i + 1];
+    return x;
+}
+
+void shape_conv_up(struct tensor y, struct tensor x, const struct weight *w,
+                   const struct epilogue *e)
+{
+    struct tensor big = shape_doubled(y, x, w);
+
+    assert(tensor_is_dense(x) && w->stride == 1);
+    for (int i = 1; i <= 2; i++)
+        assert(big.dim[i] == 2 * x.dim[i] || big.dim[i] == 2 * x.dim[i] - 1);
+    shape_conv(y, big, w, e);
+}
+
 void shape_conv_depthwise(struct tensor y, struct tensor x, const struct weight *w,
                           const struct epilogue *e)
 {
@@ -138,12 +156,6 @@ void shape_concat(struct tensor y, struct tensor x1, struct tensor x2)
     for (int i = 0; i < 3; i++)
         assert(y.dim[i] == x1.dim[i] && y.dim[i] == x2.dim[i]);
     assert(y.dim[3] == x1.dim[3] + x2.dim[3]);
-}
-
-void shape_resize_nearest(struct tensor y, struct tensor x)
-{
-    assert(is_float(y) && is_float(x) && tensor_is_dense(y) && tensor_is_dense(x));
-    assert(y.dim[0] == x.dim[0] && y.dim[3] == x.dim[3]);
 }
 
 void shape_pool(struct tensor y, struct tensor x, int kernel, int stride, const int pad[4])

@@ -21,6 +21,10 @@ void shape_linear(struct tensor y, struct tensor x, const struct weight *w,
                   const struct epilogue *e);
 void shape_linear_geglu(struct tensor y, struct tensor x, const struct weight *w);
 void shape_conv(struct tensor y, struct tensor x, const struct weight *w, const struct epilogue *e);
+void shape_conv_up(struct tensor y, struct tensor x, const struct weight *w,
+                   const struct epilogue *e);
+/* x as conv_up convolves it: its size, over the data of the smaller picture. */
+struct tensor shape_doubled(struct tensor y, struct tensor x, const struct weight *w);
 void shape_conv_depthwise(struct tensor y, struct tensor x, const struct weight *w,
                           const struct epilogue *e);
 void shape_norm_group(struct tensor y, struct tensor x, struct tensor gamma, struct tensor beta,
@@ -31,7 +35,6 @@ void shape_pointwise(struct tensor y, struct tensor x); /* activate, add, affine
 void shape_geglu(struct tensor y, struct tensor x);
 void shape_convert(struct tensor y, struct tensor x);
 void shape_concat(struct tensor y, struct tensor x1, struct tensor x2);
-void shape_resize_nearest(struct tensor y, struct tensor x);
 void shape_pool(struct tensor y, struct tensor x, int kernel, int stride, const int pad[4]);
 void shape_embed_tokens(struct tensor y, struct tensor ids, struct tensor table,
                         struct tensor position);

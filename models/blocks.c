@@ -61,13 +61,3 @@ void blocks_resnet(const struct resnet *r, struct device *d, struct tensor y, st
         ops->affine(d, y, y, 1 / r->shape.scale, 0);
     arena_rewind(&d->arena, mark);
 }
-
-void blocks_upsample(const struct weight *conv, struct device *d, struct tensor y, struct tensor x)
-{
-    size_t mark = arena_mark(&d->arena);
-    struct tensor big = tensor_carve(&d->arena, x.dtype, x.dim[0], y.dim[1], y.dim[2], x.dim[3]);
-
-    d->ops.resize_nearest(d, big, x);
-    d->ops.conv(d, y, big, conv, NULL);
-    arena_rewind(&d->arena, mark);
-}

@@ -40,7 +40,7 @@ static void stage_output(const struct stage *s, int64_t *height, int64_t *width)
         *height = (*height + w->pad[0] + w->pad[2] - w->w.dim[2]) / 2 + 1;
         *width = (*width + w->pad[1] + w->pad[3] - w->w.dim[3]) / 2 + 1;
     }
-    if (s->kind == STAGE_RESIZE) {
+    if (s->kind == STAGE_CONV_UP) {
         *height *= 2;
         *width *= 2;
     }
@@ -104,6 +104,9 @@ static void stage_forward(const struct stage *s, struct device *d, struct tensor
     case STAGE_CONV:
         d->ops.conv(d, y, x, &s->conv[0], &(struct epilogue){.act = s->act});
         break;
+    case STAGE_CONV_UP:
+        d->ops.conv_up(d, y, x, &s->conv[0], &(struct epilogue){.act = s->act});
+        break;
     case STAGE_NORM_CONV:
         assert(spend);
         d->ops.norm_group(d, x, x, s->norm.gamma, s->norm.beta, s->groups, 1e-6f, ACT_SILU);
@@ -117,9 +120,6 @@ static void stage_forward(const struct stage *s, struct device *d, struct tensor
         break;
     case STAGE_TINY:
         tiny_forward(s, d, y, x);
-        break;
-    case STAGE_RESIZE:
-        d->ops.resize_nearest(d, y, x);
         break;
     }
     arena_rewind(&d->arena, mark);

@@ -401,7 +401,7 @@ static struct tensor run_up(const struct unet *u, struct pass *p, struct tensor 
             struct tensor next = p->skip[p->skips - 1];
             const int64_t dim[4] = {h.dim[0], next.dim[1], next.dim[2], h.dim[3]};
             struct tensor y = seesaw_put(&p->seesaw, h.dtype, dim);
-            blocks_upsample(&u->level[i].grow, p->d, y, h);
+            p->d->ops.conv_up(p->d, y, h, &u->level[i].grow, NULL);
             h = y;
         }
     }

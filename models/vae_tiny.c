@@ -56,13 +56,13 @@ static enum act read_act(struct keys *c)
 
 struct conv {
     int inputs, outputs, stride;
-    bool bias;
+    bool bias, up;
     enum act act;
 };
 
 static void add_conv(struct params *p, struct chain *c, struct conv conv, const char *name)
 {
-    struct stage *stage = chain_add(c, STAGE_CONV, conv.outputs);
+    struct stage *stage = chain_add(c, conv.up ? STAGE_CONV_UP : STAGE_CONV, conv.outputs);
     struct conv_shape shape = {.outputs = conv.outputs,
                                .inputs = conv.inputs,
                                .kernel = 3,
@@ -119,10 +119,8 @@ static void load_decoder(struct params *p, struct chain *c, const struct shape *
         struct conv conv = {
             .inputs = width, .outputs = last ? 3 : width, .stride = 1, .bias = last};
         add_blocks(p, c, s, i, "decoder", &index);
-        if (!last) {
-            chain_add(c, STAGE_RESIZE, width);
-            index++;
-        }
+        conv.up = !last;
+        index += conv.up; /* the layer that doubles has no weights */
         snprintf(name, sizeof(name), "decoder.layers.%d", index++);
         add_conv(p, c, conv, name);
     }

@@ -197,10 +197,21 @@ static void geglu_is_torchs(void **state)
                                   0.132062217f};
     struct ramp x = ramp(7, 11);
     struct device *d = *state;
-    float y[6];
+    float y[6], swap[36] = {0};
+    const struct weight weight = {.w = view(swap, 1, 1, 6, 6), .stride = 1};
 
     d->ops.geglu(d, view(y, 1, 1, 2, 3), view(x.numbers, 1, 1, 2, 6));
     assert_near("geglu", y, geglu, 6);
+    for (int i = 0; i < 6; i++)
+        swap[i * 6 + (i + 3) % 6] = 1; /* value and gate change places, and back in x */
+    for (int i = 0; i < 12; i += 6)
+        for (int j = i; j < i + 3; j++) {
+            float value = x.numbers[j];
+            x.numbers[j] = x.numbers[j + 3];
+            x.numbers[j + 3] = value;
+        }
+    d->ops.linear_geglu(d, view(y, 1, 1, 2, 3), view(x.numbers, 1, 1, 2, 6), &weight);
+    assert_near("linear_geglu", y, geglu, 6);
 }
 
 static void pools_are_torchs(void **state)
@@ -228,11 +239,12 @@ static void the_nearest_pixel_is_torchs(void **state)
     static const float expected[] = {-1.25f, -1.25f, 0.5f,  0.5f,  -0.5f, -1.25f, -1.25f, 0.5f,
                                      0.5f,   -0.5f,  1.25f, 1.25f, 0.25f, 0.25f,  -0.75f};
     struct ramp x = ramp(7, 11);
+    float one = 1, y[15];
+    const struct weight weight = {.w = view(&one, 1, 1, 1, 1), .stride = 1};
     struct device *d = *state;
-    float y[15];
 
-    d->ops.resize_nearest(d, view(y, 1, 3, 5, 1), view(x.numbers, 1, 2, 3, 1));
-    assert_near("resize_nearest", y, expected, 15);
+    d->ops.conv_up(d, view(y, 1, 3, 5, 1), view(x.numbers, 1, 2, 3, 1), &weight, NULL);
+    assert_near("conv_up", y, expected, 15);
 }
 
 static void time_is_embedded_as_diffusers_does(void **state)

@@ -24,6 +24,7 @@ static const struct ops naive = {
     .linear = linear_naive,
     .linear_geglu = linear_geglu_naive,
     .conv = conv_naive,
+    .conv_up = conv_up_naive,
     .conv_depthwise = depthwise_naive,
     .norm_group = norm_group_naive,
     .norm_layer = norm_layer_naive,
@@ -35,7 +36,6 @@ static const struct ops naive = {
     .mix = mix_naive,
     .convert = convert_naive,
     .concat = concat_naive,
-    .resize_nearest = resize_nearest_naive,
     .pool = pool_naive,
     .embed_tokens = embed_tokens_naive,
     .embed_time = embed_time_naive,
@@ -52,6 +52,7 @@ void ops_fill_cuda(struct ops *ops, unsigned caps)
     ops->linear = linear_tiled; /* matrix units, tiles in shared memory, asynchronous copies */
     ops->linear_geglu = linear_geglu_gated; /* the best product, then the gate */
     ops->conv = conv_tiled;
+    ops->conv_up = conv_up_tiled;
     ops->conv_depthwise = depthwise_packed;
     ops->norm_group = norm_group_packed; /* 16 bytes at a time */
     ops->norm_layer = norm_layer_packed;
@@ -61,11 +62,11 @@ void ops_fill_cuda(struct ops *ops, unsigned caps)
     ops->add = add_packed;
     ops->convert = convert_packed;
     ops->concat = concat_packed;
-    ops->resize_nearest = resize_nearest_packed;
     if (caps & CAP_CUBLASLT)
         ops->linear = lt_linear;
     if (caps & CAP_CUDNN) {
         ops->conv = dnn_conv;
+        ops->conv_up = dnn_conv_up;
         ops->attention = dnn_attention;
     }
     if (!(caps & CAP_SM90))

@@ -98,16 +98,19 @@ void linear_geglu_naive(struct device *d, struct tensor y, struct tensor x, cons
 
 /* --- convolutions --------------------------------------------------------------------------- */
 
-/* Where a convolution looks. `up` 1: x counts as twice as high and wide, every pixel four times. */
+/* Where a convolution looks. `up` 1: every pixel of x counts four times, and x is `height` high and
+   `width` wide for it. */
 struct window {
-    int64_t x_height, x_width, y_height, y_width;
+    int64_t x_height, x_width, height, width, y_height, y_width;
     int kernel_height, kernel_width, stride, top, left, up;
 };
 
 static struct window window_of(struct tensor y, struct tensor x, const struct weight *w, int up)
 {
-    struct window win = {x.dim[1],         x.dim[2],  y.dim[1],  y.dim[2],  (int)w->w.dim[2],
-                         (int)w->w.dim[3], w->stride, w->pad[0], w->pad[1], up};
+    struct tensor seen = up ? shape_doubled(y, x, w) : x;
+    struct window win = {x.dim[1],  x.dim[2],  seen.dim[1],      seen.dim[2],
+                         y.dim[1],  y.dim[2],  (int)w->w.dim[2], (int)w->w.dim[3],
+                         w->stride, w->pad[0], w->pad[1],        up};
 
     return win;
 }
@@ -119,8 +122,7 @@ static __device__ int64_t row_under(const struct window &w, int64_t row, int i, 
     int64_t image = row / w.y_width / w.y_height;
     int64_t from_line = line * w.stride - w.top + i, from_column = column * w.stride - w.left + j;
 
-    if (from_line < 0 || from_line >= w.x_height << w.up || from_column < 0 ||
-        from_column >= w.x_width << w.up)
+    if (from_line < 0 || from_line >= w.height || from_column < 0 || from_column >= w.width)
         return -1;
     return (image * w.x_height + (from_line >> w.up)) * w.x_width + (from_column >> w.up);
 }
@@ -160,6 +162,13 @@ void conv_naive(struct device *d, struct tensor y, struct tensor x, const struct
 {
     shape_conv(y, x, w, e);
     conv_launch(d, y, x, w, e, 0);
+}
+
+void conv_up_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                   const struct epilogue *e)
+{
+    shape_conv_up(y, x, w, e);
+    conv_launch(d, y, x, w, e, 1);
 }
 
 static __global__ void depthwise(struct number_rows y, struct number_rows x, struct number_rows w,

@@ -73,26 +73,6 @@ static struct sizes sizes_of(struct tensor y, struct tensor x)
     return s;
 }
 
-static __global__ void resize_nearest(struct number_rows y, struct number_rows x, struct sizes s,
-                                      int64_t rows, int64_t columns)
-{
-    int64_t row, c, line, from;
-
-    if (!number_of_thread(rows, columns, &row, &c))
-        return;
-    line = row / s.y_width % s.y_height * s.x_height / s.y_height;
-    from = (row / s.y_width / s.y_height * s.x_height + line) * s.x_width +
-           row % s.y_width * s.x_width / s.y_width;
-    number_store(y, row, c, number_load(x, from, c));
-}
-
-void resize_nearest_naive(struct device *d, struct tensor y, struct tensor x)
-{
-    shape_resize_nearest(y, x);
-    launch(d, "resize_nearest_naive", one_each(y), resize_nearest, number_rows_of(y),
-           number_rows_of(x), sizes_of(y, x), tensor_rows(y), y.dim[3]);
-}
-
 struct pooling {
     struct sizes size;
     int kernel_height, kernel_width, stride, top, left;

@@ -45,6 +45,10 @@ void conv_naive(struct device *d, struct tensor y, struct tensor x, const struct
                 const struct epilogue *e);
 void conv_tiled(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                 const struct epilogue *e);
+void conv_up_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                   const struct epilogue *e);
+void conv_up_tiled(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                   const struct epilogue *e);
 void depthwise_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                      const struct epilogue *e);
 void depthwise_packed(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
@@ -75,6 +79,8 @@ void geglu_naive(struct device *d, struct tensor y, struct tensor x);
 void geglu_packed(struct device *d, struct tensor y, struct tensor x);
 void add_naive(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void add_packed(struct device *d, struct tensor y, struct tensor x, struct tensor z);
+/* Not a slot: x as conv_up convolves it, written down in y. False if it takes other code. */
+bool pointwise_doubled(struct device *d, struct tensor y, struct tensor x);
 void affine_naive(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
 void mix_naive(struct device *d, struct tensor y, const struct tensor x[4], const float (*coef)[4]);
 
@@ -87,8 +93,6 @@ void convert_naive(struct device *d, struct tensor y, struct tensor x);
 void convert_packed(struct device *d, struct tensor y, struct tensor x);
 void concat_naive(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
 void concat_packed(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
-void resize_nearest_naive(struct device *d, struct tensor y, struct tensor x);
-void resize_nearest_packed(struct device *d, struct tensor y, struct tensor x);
 void pool_naive(struct device *d, struct tensor y, struct tensor x, enum pool kind, int kernel,
                 int stride, const int pad[4]);
 void embed_tokens_naive(struct device *d, struct tensor y, struct tensor ids, struct tensor table,

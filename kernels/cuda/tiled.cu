@@ -37,11 +37,12 @@ enum {
 /* Where rows come from. A linear layer is one image, one line high. */
 struct source {
     const void *x;
-    int64_t stride;                           /* numbers from pixel to pixel */
-    int64_t rows;                             /* of y */
-    int x_height, x_width, y_height, y_width; /* `up` counted in x's */
+    int64_t stride; /* numbers from pixel to pixel */
+    int64_t rows;   /* of y */
+    int x_height, x_width, y_height, y_width;
+    int height, width; /* of x as it is convolved */
     int kernel_height, kernel_width, step, top, left;
-    int up;       /* 1: x counts as twice as high and wide, every pixel four times */
+    int up;       /* 1: every pixel of x counts four times */
     int channels; /* of x: inputs of a cell */
 };
 
@@ -102,8 +103,8 @@ static __device__ __forceinline__ void copy_x(T *to, const struct source &s, str
                                               const struct place &p)
 {
     int line = c.line + p.i, column = c.column + p.j;
-    bool valid = c.image >= 0 && p.i < s.kernel_height && line >= 0 && line < s.x_height << s.up &&
-                 column >= 0 && column < s.x_width << s.up;
+    bool valid = c.image >= 0 && p.i < s.kernel_height && line >= 0 && line < s.height &&
+                 column >= 0 && column < s.width;
     int64_t pixel = valid ? c.image + (int64_t)(line >> s.up) * s.x_width + (column >> s.up) : 0;
 
     copy_async_16(to, (const T *)s.x + pixel * s.stride + (valid ? p.channel : 0), valid);
@@ -286,14 +287,15 @@ void linear_tiled(struct device *d, struct tensor y, struct tensor x, const stru
     s.x = x.data;
     s.stride = x.stride;
     s.rows = tensor_rows(x);
-    s.x_height = s.y_height = s.kernel_height = s.kernel_width = s.step = 1;
-    s.x_width = s.y_width = (int)s.rows;
+    s.x_height = s.height = s.y_height = s.kernel_height = s.kernel_width = s.step = 1;
+    s.x_width = s.width = s.y_width = (int)s.rows;
     s.channels = (int)x.dim[3];
     pick(d, "linear", y, s, w, e);
 }
 
 static struct source source_of(struct tensor y, struct tensor x, const struct weight *w, int up)
 {
+    struct tensor seen = up ? shape_doubled(y, x, w) : x;
     struct source s = {};
 
     s.x = x.data;
@@ -301,6 +303,8 @@ static struct source source_of(struct tensor y, struct tensor x, const struct we
     s.rows = tensor_rows(y);
     s.x_height = (int)x.dim[1];
     s.x_width = (int)x.dim[2];
+    s.height = (int)seen.dim[1];
+    s.width = (int)seen.dim[2];
     s.y_height = (int)y.dim[1];
     s.y_width = (int)y.dim[2];
     s.kernel_height = (int)w->w.dim[2];
@@ -324,4 +328,17 @@ void conv_tiled(struct device *d, struct tensor y, struct tensor x, const struct
         return;
     }
     pick(d, "conv", y, source_of(y, x, w, 0), w, e);
+}
+
+void conv_up_tiled(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                   const struct epilogue *e)
+{
+    int64_t inputs = w->w.dim[2] * w->w.dim[3] * x.dim[3];
+
+    shape_conv_up(y, x, w, e);
+    if (!takes(d, x, tensor_rows(y), inputs)) {
+        conv_up_naive(d, y, x, w, e);
+        return;
+    }
+    pick(d, "conv_up", y, source_of(y, x, w, 1), w, e);
 }

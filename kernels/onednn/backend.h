@@ -141,6 +141,8 @@ void onednn_conv_matrix(struct device *d, struct tensor y, struct tensor x, cons
                         const struct epilogue *e);
 void onednn_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                  const struct epilogue *e);
+void onednn_conv_up(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                    const struct epilogue *e);
 void onednn_conv_depthwise(struct device *d, struct tensor y, struct tensor x,
                            const struct weight *w, const struct epilogue *e);
 

@@ -30,11 +30,12 @@ static int64_t rows_at_once(struct tensor t)
     return t.dim[3] < PIECE ? PIECE / t.dim[3] : 1;
 }
 
-static void copy_row(char *to, enum dtype dtype, struct tensor from, int64_t row)
+/* Row `row` of a tensor to row `to_row` of dense ones. */
+static void copy_row(char *to, enum dtype dtype, int64_t to_row, struct tensor from, int64_t row)
 {
     const int64_t columns = from.dim[3];
 
-    to += (size_t)(row * columns) * dtype_bytes(dtype);
+    to += (size_t)(to_row * columns) * dtype_bytes(dtype);
     if (dtype == DTYPE_BF16)
         copy_narrow_bf16((uint16_t *)(void *)to, tensor_row(from, row), columns);
     else
@@ -48,7 +49,15 @@ void copy_rows_to(void *to, enum dtype dtype, struct tensor from)
 #pragma omp parallel for if (rows > step && !omp_in_parallel()) schedule(dynamic)
     for (int64_t first = 0; first < rows; first += step)
         for (int64_t row = first; row < rows && row < first + step; row++)
-            copy_row(to, dtype, from, row);
+            copy_row(to, dtype, row, from, row);
+}
+
+void copy_doubled(void *to, enum dtype dtype, struct tensor image, int64_t height, int64_t width)
+{
+#pragma omp parallel for if (height * width > rows_at_once(image)) schedule(dynamic, 4)
+    for (int64_t i = 0; i < height; i++)
+        for (int64_t j = 0; j < width; j++)
+            copy_row(to, dtype, i * width + j, image, i / 2 * image.dim[2] + j / 2);
 }
 
 void copy_rows_from(struct tensor to, const float *from)

@@ -13,6 +13,8 @@ void copy_widen(float *to, struct tensor t, int64_t from, int64_t count);
 /* The rows of a (strided) f32 tensor, close together, as f32 or bf16; by all threads, or by
    the one that calls when it is one of many. */
 void copy_rows_to(void *to, enum dtype dtype, struct tensor from);
+/* One image of a dense f32 picture, made `height` high and `width` wide: every pixel four times. */
+void copy_doubled(void *to, enum dtype dtype, struct tensor image, int64_t height, int64_t width);
 /* The other way round, f32. */
 void copy_rows_from(struct tensor to, const float *from);
 

@@ -141,5 +141,6 @@ void ops_fill_onednn(struct ops *ops, unsigned caps)
     ops->linear = onednn_linear;
     ops->linear_geglu = onednn_linear_geglu;
     ops->conv = onednn_conv;
+    ops->conv_up = onednn_conv_up;
     ops->conv_depthwise = onednn_conv_depthwise;
 }

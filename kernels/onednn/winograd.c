@@ -149,17 +149,20 @@ static struct place place_of(const struct layout *l, int64_t tile)
 static void transform_input(const struct winograd_job *job, const struct layout *l, int64_t tile,
                             float *v)
 {
-    const int64_t height = job->x.dim[1], width = job->x.dim[2];
+    const int64_t height = job->height, width = job->width;
     const float *pixels[WINOGRAD_ELEMENTS];
     struct place p = place_of(l, tile);
-    const float *image = (const float *)job->x.data + p.image * height * width * job->x.stride;
+    const float *image =
+        (const float *)job->x.data + p.image * job->x.dim[1] * job->x.dim[2] * job->x.stride;
 
     for (int i = 0; i < WINOGRAD_ELEMENTS; i++) {
         int64_t row = p.row - job->pad[0] + i / WINOGRAD_IN;
         int64_t col = p.col - job->pad[1] + i % WINOGRAD_IN;
         bool inside = row >= 0 && row < height && col >= 0 && col < width;
 
-        pixels[i] = inside ? image + (row * width + col) * job->x.stride : l->zeros;
+        int64_t pixel = (row >> job->up) * job->x.dim[2] + (col >> job->up);
+
+        pixels[i] = inside ? image + pixel * job->x.stride : l->zeros;
     }
     for (int64_t from = 0; from < l->channels; from += DEPTH, v += l->v_slice) {
         job->kernel->input(v, l->v_plane, pixels, smaller(DEPTH, l->channels - from));

@@ -90,6 +90,8 @@ struct winograd_job {
     const float *packed;
     const float *bias; /* [B][block-padded N]: bias and shift */
     struct tensor y, x, add;
+    int64_t height, width; /* of x as it is convolved */
+    int up;                /* 1: every pixel of x counts four times */
     const int *pad;
     enum act act;
     int threads;

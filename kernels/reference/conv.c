@@ -4,8 +4,20 @@
 #include "kernels/reference/reference.h"
 #include "kernels/shape.h"
 
+/* A picture as a window sees it. */
+struct view {
+    struct tensor x;
+    int64_t height, width; /* twice those of x where it is doubled, perhaps less the last line */
+    int shift;             /* 1: doubled */
+};
+
+static struct view view_of(struct tensor x)
+{
+    return (struct view){x, x.dim[1], x.dim[2], 0};
+}
+
 /* The row of x under cell (i, j) of the window of output position `p`, or -1 outside. */
-static int64_t source_row(struct tensor y, struct tensor x, const struct weight *w, int64_t p,
+static int64_t source_row(struct tensor y, const struct view *v, const struct weight *w, int64_t p,
                           const int64_t cell[2])
 {
     int64_t column = p % y.dim[2], line = p / y.dim[2] % y.dim[1];
@@ -13,9 +25,10 @@ static int64_t source_row(struct tensor y, struct tensor x, const struct weight 
     int64_t from_line = line * w->stride - w->pad[0] + cell[0];
     int64_t from_column = column * w->stride - w->pad[1] + cell[1];
 
-    if (from_line < 0 || from_line >= x.dim[1] || from_column < 0 || from_column >= x.dim[2])
+    if (from_line < 0 || from_line >= v->height || from_column < 0 || from_column >= v->width)
         return -1;
-    return (image * x.dim[1] + from_line) * x.dim[2] + from_column;
+    return (image * v->x.dim[1] + (from_line >> v->shift)) * v->x.dim[2] +
+           (from_column >> v->shift);
 }
 
 /* Channels [c, c + depth) of one cell, for outputs [n, n + cols). */
@@ -46,7 +59,7 @@ static void cell_add(double sum[TILE_ROWS][TILE_COLS], struct tensor x, const in
 }
 
 /* Sums for positions [p, p + positions) of y and outputs [n, n + cols). */
-static void tile(double sum[TILE_ROWS][TILE_COLS], struct tensor y, struct tensor x,
+static void tile(double sum[TILE_ROWS][TILE_COLS], struct tensor y, const struct view *v,
                  const struct weight *w, const int64_t p[2], const int64_t n[2])
 {
     int64_t cells = w->w.dim[2] * w->w.dim[3];
@@ -59,21 +72,20 @@ static void tile(double sum[TILE_ROWS][TILE_COLS], struct tensor y, struct tenso
         int64_t at[2] = {cell / w->w.dim[3], cell % w->w.dim[3]};
         int64_t source[TILE_ROWS];
         for (int64_t i = 0; i < p[1]; i++)
-            source[i] = source_row(y, x, w, p[0] + i, at);
-        for (int64_t c = 0; c < x.dim[3]; c += TILE_DEPTH) {
-            int64_t channels[2] = {c, reference_least(TILE_DEPTH, x.dim[3] - c)};
+            source[i] = source_row(y, v, w, p[0] + i, at);
+        for (int64_t c = 0; c < v->x.dim[3]; c += TILE_DEPTH) {
+            int64_t channels[2] = {c, reference_least(TILE_DEPTH, v->x.dim[3] - c)};
             panel_load(&panel, w->w, n, channels, at);
-            cell_add(sum, x, source, p[1], &panel, channels);
+            cell_add(sum, v->x, source, p[1], &panel, channels);
         }
     }
 }
 
-void reference_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
-                    const struct epilogue *e)
+static void convolve(struct device *d, struct tensor y, const struct view *v,
+                     const struct weight *w, const struct epilogue *e)
 {
     int64_t positions = tensor_rows(y), outputs = y.dim[3];
 
-    shape_conv(y, x, w, e);
 #pragma omp parallel for collapse(2) num_threads(d->threads)
     for (int64_t p = 0; p < positions; p += TILE_ROWS) {
         for (int64_t n = 0; n < outputs; n += TILE_COLS) {
@@ -81,11 +93,30 @@ void reference_conv(struct device *d, struct tensor y, struct tensor x, const st
             int64_t tile_p[2] = {p, reference_least(TILE_ROWS, positions - p)};
             int64_t tile_n[2] = {n, reference_least(TILE_COLS, outputs - n)};
 
-            tile(sum, y, x, w, tile_p, tile_n);
+            tile(sum, y, v, w, tile_p, tile_n);
             for (int64_t i = 0; i < tile_p[1]; i++)
                 reference_finish(y, p + i, n, tile_n[1], w, e, sum[i]);
         }
     }
+}
+
+void reference_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                    const struct epilogue *e)
+{
+    struct view v = view_of(x);
+
+    shape_conv(y, x, w, e);
+    convolve(d, y, &v, w, e);
+}
+
+void reference_conv_up(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                       const struct epilogue *e)
+{
+    struct tensor big = shape_doubled(y, x, w);
+    struct view v = {x, big.dim[1], big.dim[2], 1};
+
+    shape_conv_up(y, x, w, e);
+    convolve(d, y, &v, w, e);
 }
 
 /* One filter per channel: sum[j] for channels [c, c + count) of output position p. */
@@ -93,13 +124,14 @@ static void depthwise_sum(double sum[TILE_COLS], struct tensor y, struct tensor 
                           const struct weight *w, int64_t p, const int64_t c[2])
 {
     int64_t cells = w->w.dim[2] * w->w.dim[3];
+    const struct view v = view_of(x);
     double line[TILE_COLS], filter;
 
     for (int j = 0; j < TILE_COLS; j++)
         sum[j] = 0;
     for (int64_t cell = 0; cell < cells; cell++) {
         int64_t at[2] = {cell / w->w.dim[3], cell % w->w.dim[3]};
-        int64_t source = source_row(y, x, w, p, at);
+        int64_t source = source_row(y, &v, w, p, at);
         if (source < 0)
             continue;
         reference_load(line, x, source, c[0], c[1]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ops that read other pixels than they write. */
+/* The largest and the mean of the pixels in a window. */
 #include "kernels/reference/reference.h"
 #include "kernels/shape.h"
 
@@ -8,27 +8,6 @@
 static int64_t greatest(int64_t a, int64_t b)
 {
     return a > b ? a : b;
-}
-
-void reference_resize_nearest(struct device *d, struct tensor y, struct tensor x)
-{
-    int64_t lines = y.dim[0] * y.dim[1];
-
-    shape_resize_nearest(y, x);
-#pragma omp parallel for num_threads(d->threads)
-    for (int64_t line = 0; line < lines; line++) {
-        int64_t image = line / y.dim[1], from = line % y.dim[1] * x.dim[1] / y.dim[1];
-        double piece[PIECE];
-
-        for (int64_t j = 0; j < y.dim[2]; j++) {
-            int64_t row = (image * x.dim[1] + from) * x.dim[2] + j * x.dim[2] / y.dim[2];
-            for (int64_t at = 0; at < y.dim[3]; at += PIECE) {
-                int64_t count = reference_least(PIECE, y.dim[3] - at);
-                reference_load(piece, x, row, at, count);
-                reference_store(y, line * y.dim[2] + j, at, count, piece);
-            }
-        }
-    }
 }
 
 /* The part of one image that one output looks at, cut to the picture. */

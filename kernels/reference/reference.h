@@ -52,6 +52,8 @@ void reference_linear_geglu(struct device *d, struct tensor y, struct tensor x,
                             const struct weight *w);
 void reference_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                     const struct epilogue *e);
+void reference_conv_up(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                       const struct epilogue *e);
 void reference_conv_depthwise(struct device *d, struct tensor y, struct tensor x,
                               const struct weight *w, const struct epilogue *e);
 void reference_norm_group(struct device *d, struct tensor y, struct tensor x, struct tensor gamma,
@@ -68,7 +70,6 @@ void reference_mix(struct device *d, struct tensor y, const struct tensor x[4],
                    const float (*coef)[4]);
 void reference_convert(struct device *d, struct tensor y, struct tensor x);
 void reference_concat(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
-void reference_resize_nearest(struct device *d, struct tensor y, struct tensor x);
 void reference_pool(struct device *d, struct tensor y, struct tensor x, enum pool kind, int kernel,
                     int stride, const int pad[4]);
 void reference_embed_tokens(struct device *d, struct tensor y, struct tensor ids,

@@ -25,27 +25,7 @@ static void move_concat(struct device *d, struct tensor y, struct tensor x1, str
     }
 }
 
-static void move_resize_nearest(struct device *d, struct tensor y, struct tensor x)
-{
-    size_t bytes = (size_t)x.dim[3] * dtype_bytes(x.dtype);
-    int64_t lines = y.dim[0] * y.dim[1];
-
-    shape_resize_nearest(y, x);
-    if (x.dtype != y.dtype) {
-        simd_plain().resize_nearest(d, y, x);
-        return;
-    }
-#pragma omp parallel for num_threads(d->threads) if (simd_worth(tensor_count(y)))
-    for (int64_t line = 0; line < lines; line++) {
-        int64_t from = line % y.dim[1] * x.dim[1] / y.dim[1] + line / y.dim[1] * x.dim[1];
-        for (int64_t i = 0; i < y.dim[2]; i++)
-            memcpy(tensor_row(y, line * y.dim[2] + i),
-                   tensor_row(x, from * x.dim[2] + i * x.dim[2] / y.dim[2]), bytes);
-    }
-}
-
 void move_fill(struct ops *ops)
 {
     ops->concat = move_concat;
-    ops->resize_nearest = move_resize_nearest;
 }

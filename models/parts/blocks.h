@@ -35,7 +35,4 @@ void blocks_resnet_load(struct params *p, struct resnet *r, struct resnet_shape 
 void blocks_resnet(const struct resnet *r, struct device *d, struct tensor y, struct tensor x,
                    struct tensor time, bool spend);
 
-/* y = conv(x brought to y's height and width). */
-void blocks_upsample(const struct weight *conv, struct device *d, struct tensor y, struct tensor x);
-
 #endif /* MODELS_PARTS_BLOCKS_H */

@@ -14,11 +14,11 @@
 
 enum stage_kind {
     STAGE_CONV,      /* conv[0], then act */
+    STAGE_CONV_UP,   /* the same of x made twice as high and wide */
     STAGE_NORM_CONV, /* norm with SiLU, then conv[0] */
     STAGE_RESNET,    /* a resnet without time */
     STAGE_ATTENTION, /* x + one head of attention over all pixels of the normalised x */
     STAGE_TINY,      /* relu(x + three convolutions with act between them) */
-    STAGE_RESIZE,    /* nearest neighbour, twice as high and wide */
 };
 
 struct stage {

@@ -35,6 +35,13 @@ static const struct shape convs[] = {
     {1, 128, 128, 48, 3, 3, 1, {1, 1, 1, 1}},    {1, 224, 224, 3, 32, 3, 2, {0, 0, 1, 1}},
 };
 
+/* Sizes before doubling. The UNet's, the autoencoder's, the starter model's. */
+static const struct shape ups[] = {
+    {2, 8, 8, 1280, 1280, 3, 1, {1, 1, 1, 1}},   {2, 16, 16, 1280, 1280, 3, 1, {1, 1, 1, 1}},
+    {2, 32, 32, 640, 640, 3, 1, {1, 1, 1, 1}},   {1, 64, 64, 512, 512, 3, 1, {1, 1, 1, 1}},
+    {1, 256, 256, 256, 256, 3, 1, {1, 1, 1, 1}}, {1, 64, 64, 48, 48, 3, 1, {1, 1, 1, 1}},
+};
+
 static const struct shape depthwises[] = {
     {1, 112, 112, 32, 32, 3, 1, {1, 1, 1, 1}}, {1, 112, 112, 96, 96, 3, 2, {0, 0, 1, 1}},
     {1, 28, 28, 192, 192, 3, 1, {1, 1, 1, 1}}, {1, 14, 14, 576, 576, 3, 1, {1, 1, 1, 1}},
@@ -114,6 +121,45 @@ void check_conv(struct check *c)
         while (check_next_run(c)) {
             struct epilogue e = ending_epilogue(&end);
             c->device->ops.conv(c->device, end.y->t, x->t, check_weight(c), end.none ? NULL : &e);
+        }
+    }
+}
+
+/* y is what a picture of twice the size makes, or one that lacks its last line or column. */
+static struct ending draw_doubled(struct check *c, const struct shape *s)
+{
+    struct shape big = *s;
+
+    big.height = 2 * s->height - (c->listed < 0 && draw_chance(c, 30));
+    big.width = 2 * s->width - (c->listed < 0 && draw_chance(c, 30));
+    return draw_result(c, &big, s->outputs, true);
+}
+
+void check_conv_up(struct check *c)
+{
+    while (check_next_case(c, COUNT(ups))) {
+        struct shape s = c->listed < 0 ? draw_shape(c, 100) : ups[c->listed];
+        struct twin *x, *w;
+        struct ending end;
+
+        s.stride = 1;
+        fit(c, &s);
+        x = draw_input(c, (struct ask){.name = "x",
+                                       .dim = {s.batch, s.height, s.width, s.inputs},
+                                       .summed = true});
+        w = draw_shared(c,
+                        (struct ask){.name = "w",
+                                     .dim = {s.outputs, s.inputs, s.kernel, s.kernel},
+                                     .dtype = draw_dtype(c),
+                                     .host = true,
+                                     .scale = 1 / sqrtf((float)(s.inputs * s.kernel * s.kernel))});
+        end = draw_doubled(c, &s);
+        check_weight_is(c, w, end.bias, 1, s.pad);
+        check_flops(c, 2.0 * (double)(tensor_count(end.y->t) * s.inputs * s.kernel * s.kernel));
+        while (check_next_run(c)) {
+            struct epilogue e = ending_epilogue(&end);
+            c->device->ops.conv_up(c->device, end.y->t, x->t, check_weight(c),
+                                   end.none ? NULL : &e);
         }
     }
 }

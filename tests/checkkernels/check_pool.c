@@ -1,37 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/checkkernels/draw.h"
 
-/* batch, height, width, channels; made twice as large */
-static const int64_t doubled[][4] = {
-    {2, 8, 8, 1280}, {2, 16, 16, 1280}, {2, 32, 32, 640}, {1, 64, 64, 512}, {1, 64, 64, 48}};
-
-void check_resize_nearest(struct check *c)
-{
-    while (check_next_case(c, COUNT(doubled))) {
-        int64_t b = draw_size(c, 1, 4), h = draw_size(c, 1, 17), w = draw_size(c, 1, 17);
-        int64_t channels = draw_size(c, 1, 130), height = 2 * h, width = 2 * w;
-        struct twin *x, *y;
-
-        if (draw_chance(c, 50)) { /* any size, larger or smaller */
-            height = draw_size(c, 1, 40);
-            width = draw_size(c, 1, 40);
-        }
-        if (c->listed >= 0) {
-            const int64_t *s = doubled[c->listed];
-            b = s[0];
-            h = s[1];
-            w = s[2];
-            channels = s[3];
-            height = 2 * h;
-            width = 2 * w;
-        }
-        x = draw_input(c, (struct ask){.name = "x", .dim = {b, h, w, channels}});
-        y = draw_output(c, (struct ask){.name = "y", .dim = {b, height, width, channels}});
-        while (check_next_run(c))
-            c->device->ops.resize_nearest(c->device, y->t, x->t);
-    }
-}
-
 /* A window never lies wholly in the padding: every pad is smaller than the kernel. */
 void check_pool(struct check *c)
 {
