@@ -59,6 +59,7 @@ struct weight {
     struct tensor b; /* [1, 1, 1, N], data NULL when there is none; any float type */
     int stride;      /* conv: 1 or 2; linear: 1 */
     int pad[4];      /* conv: zeros added at top, left, bottom, right */
+    bool up;         /* conv: conv_up convolves with it */
     struct packed *packed;
 };
 

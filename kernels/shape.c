@@ -87,7 +87,7 @@ void shape_conv_up(struct tensor y, struct tensor x, const struct weight *w,
 {
     struct tensor big = shape_doubled(y, x, w);
 
-    assert(tensor_is_dense(x) && w->stride == 1);
+    assert(tensor_is_dense(x) && w->stride == 1 && w->up);
     for (int i = 1; i <= 2; i++)
         assert(big.dim[i] == 2 * x.dim[i] || big.dim[i] == 2 * x.dim[i] - 1);
     shape_conv(y, big, w, e);

@@ -3,15 +3,26 @@
 
 #include <stdio.h>
 
-void blocks_conv3(struct params *p, struct weight *w, int outputs, int inputs, const char *name)
+static struct conv_shape conv3(int outputs, int inputs)
 {
-    struct conv_shape shape = {.outputs = outputs,
+    return (struct conv_shape){.outputs = outputs,
                                .inputs = inputs,
                                .kernel = 3,
                                .stride = 1,
                                .pad = {1, 1, 1, 1},
                                .bias = true};
+}
 
+void blocks_conv3(struct params *p, struct weight *w, int outputs, int inputs, const char *name)
+{
+    params_conv(p, w, conv3(outputs, inputs), "%s", name);
+}
+
+void blocks_conv3_up(struct params *p, struct weight *w, int channels, const char *name)
+{
+    struct conv_shape shape = conv3(channels, channels);
+
+    shape.up = true;
     params_conv(p, w, shape, "%s", name);
 }
 

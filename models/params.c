@@ -172,7 +172,7 @@ void params_conv(struct params *p, struct weight *w, struct conv_shape shape, co
     va_start(list, format);
     name_of(name, format, list);
     va_end(list);
-    *w = (struct weight){.stride = shape.stride};
+    *w = (struct weight){.stride = shape.stride, .up = shape.up};
     memcpy(w->pad, shape.pad, sizeof(w->pad));
     if (shape.kernel == 1)
         w->w = find_matrix(p, shape.outputs, shape.inputs, true, name);

@@ -51,6 +51,7 @@ struct conv_shape {
     int kernel, stride;
     int pad[4];
     bool bias;
+    bool up; /* for conv_up */
 };
 void params_conv(struct params *p, struct weight *w, struct conv_shape shape, const char *format,
                  ...) PRINTF_LIKE(4, 5);

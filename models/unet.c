@@ -125,7 +125,7 @@ static void load_up(struct unet *u, int level)
     }
     snprintf(name, sizeof(name), "up_blocks.%d.upsamplers.0.conv", block);
     if (level)
-        blocks_conv3(&u->params, &l->grow, width, width, name);
+        blocks_conv3_up(&u->params, &l->grow, width, name);
 }
 
 static void load_mid(struct unet *u)

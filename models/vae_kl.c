@@ -88,12 +88,11 @@ static void add_attention(struct params *p, struct chain *c, const struct shape 
         params_linear(p, &stage->conv[i], width, width, true, "%s.%s", name, names[is_old][i]);
 }
 
-static struct stage *add_conv(struct params *p, struct chain *c, int channels[2], const char *name)
+static void add_conv(struct params *p, struct chain *c, int channels[2], const char *name)
 {
     struct stage *stage = chain_add(c, STAGE_CONV, channels[1]);
 
     blocks_conv3(p, &stage->conv[0], channels[1], channels[0], name);
-    return stage;
 }
 
 /* A 1x1 convolution between the latents and the rest. */
@@ -187,7 +186,7 @@ static void load_decoder(struct params *p, struct chain *c, const struct shape *
         if (i == s->levels - 1)
             break;
         snprintf(name, sizeof(name), "decoder.up_blocks.%d.upsamplers.0.conv", i);
-        add_conv(p, c, (int[2]){width, width}, name)->kind = STAGE_CONV_UP;
+        blocks_conv3_up(p, &chain_add(c, STAGE_CONV_UP, width)->conv[0], width, name);
     }
     add_end(p, c, s, (int[2]){s->channels[0], 3}, "decoder");
 }

@@ -68,7 +68,8 @@ static void add_conv(struct params *p, struct chain *c, struct conv conv, const 
                                .kernel = 3,
                                .stride = conv.stride,
                                .pad = {1, 1, 1, 1},
-                               .bias = conv.bias};
+                               .bias = conv.bias,
+                               .up = conv.up};
 
     stage->act = conv.act;
     params_conv(p, &stage->conv[0], shape, "%s", name);

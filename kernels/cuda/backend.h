@@ -38,12 +38,14 @@ struct backend {
 
 /* A weight as kernels read it: [N][KH][KW][C] in the device's type, so a linear layer is [N][K] and
    a depthwise one [C][KH][KW]. The bias is there in f32 and in the device's type (the same memory
-   when that is f32); NULL when there is none. */
+   when that is f32); NULL when there is none. `up` is what conv_up convolves the smaller picture
+   with (doubled.cu), or NULL. */
 struct packed {
     void *w;
     float *b;
     void *b_typed;
     size_t bytes, bias_count;
+    struct packed *up;
 };
 
 /* Did the call go well? If not, the device is broken from here on, and the log says by what. */

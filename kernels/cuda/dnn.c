@@ -262,24 +262,6 @@ void dnn_conv(struct device *d, struct tensor y, struct tensor x, const struct w
                                  .add = e->add.data});
 }
 
-/* cuDNN convolves no doubled picture, so it is written down first: the memory that is read and
-   written once more costs less than the matrix units that our own kernel leaves idle on sm_90.
-   Predicted, not measured. */
-void dnn_conv_up(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
-                 const struct epilogue *e)
-{
-    struct tensor big = shape_doubled(y, x, w);
-
-    shape_conv_up(y, x, w, e);
-    big.data = backend_scratch(d, tensor_bytes(big));
-    if (!big.data)
-        return;
-    if (pointwise_doubled(d, big, x))
-        dnn_conv(d, y, big, w, e);
-    else
-        conv_up_tiled(d, y, x, w, e);
-}
-
 static struct plan_key attention_key(struct tensor y, struct tensor q, struct tensor k,
                                      struct tensor v, int heads)
 {

@@ -26,8 +26,6 @@ void dnn_prepare(struct device *d);
 /* The slots. What cuDNN does not do goes to conv_tiled and attention_tiled. */
 void dnn_conv(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
               const struct epilogue *e);
-void dnn_conv_up(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
-                 const struct epilogue *e);
 void dnn_attention(struct device *d, struct tensor y, struct tensor q, struct tensor k,
                    struct tensor v, int heads, float scale, bool causal);
 

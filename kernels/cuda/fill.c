@@ -52,7 +52,7 @@ void ops_fill_cuda(struct ops *ops, unsigned caps)
     ops->linear = linear_tiled; /* matrix units, tiles in shared memory, asynchronous copies */
     ops->linear_geglu = linear_geglu_gated; /* the best product, then the gate */
     ops->conv = conv_tiled;
-    ops->conv_up = conv_up_tiled;
+    ops->conv_up = conv_up_summed; /* a smaller window by the best convolution */
     ops->conv_depthwise = depthwise_packed;
     ops->norm_group = norm_group_packed; /* 16 bytes at a time */
     ops->norm_layer = norm_layer_packed;
@@ -66,7 +66,6 @@ void ops_fill_cuda(struct ops *ops, unsigned caps)
         ops->linear = lt_linear;
     if (caps & CAP_CUDNN) {
         ops->conv = dnn_conv;
-        ops->conv_up = dnn_conv_up;
         ops->attention = dnn_attention;
     }
     if (!(caps & CAP_SM90))

@@ -204,28 +204,3 @@ void concat_packed(struct device *d, struct tensor y, struct tensor x1, struct t
     launch(d, "concat", one_unit_each(packs), concat, (uint4 *)y.data, (const uint4 *)x1.data,
            (const uint4 *)x2.data, packs, row_packs(x1), row_packs(x2));
 }
-
-/* Pixels of `pixel_packs`, every one of x four times. */
-static __global__ void doubled(uint4 *y, const uint4 *x, int64_t packs, int64_t pixel_packs,
-                               int64_t y_height, int64_t y_width, int64_t x_height, int64_t x_width)
-{
-    int64_t i = unit_of_thread(), pixel = i / pixel_packs, c = i % pixel_packs, line, column, image;
-
-    if (i >= packs)
-        return;
-    column = pixel % y_width / 2;
-    line = pixel / y_width % y_height / 2;
-    image = pixel / y_width / y_height;
-    y[i] = x[((image * x_height + line) * x_width + column) * pixel_packs + c];
-}
-
-bool pointwise_doubled(struct device *d, struct tensor y, struct tensor x)
-{
-    int64_t packs = tensor_rows(y) * row_packs(y);
-
-    if (x.dtype != y.dtype || !is_whole(y) || !is_whole(x))
-        return false;
-    launch(d, "doubled", one_unit_each(packs), doubled, (uint4 *)y.data, (const uint4 *)x.data,
-           packs, row_packs(y), y.dim[1], y.dim[2], x.dim[1], x.dim[2]);
-    return true;
-}

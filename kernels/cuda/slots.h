@@ -49,6 +49,12 @@ void conv_up_naive(struct device *d, struct tensor y, struct tensor x, const str
                    const struct epilogue *e);
 void conv_up_tiled(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                    const struct epilogue *e);
+void conv_up_summed(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
+                    const struct epilogue *e);
+/* Not slots: does conv_up_summed want sums of w's filters, and put them, [4N, 2, 2, C], in `to`;
+   `raw` are the file's numbers on the device. */
+bool doubled_sums(const struct device *d, const struct weight *w);
+void doubled_pack(struct device *d, struct tensor to, struct tensor raw, const struct weight *w);
 void depthwise_naive(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                      const struct epilogue *e);
 void depthwise_packed(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
@@ -79,8 +85,6 @@ void geglu_naive(struct device *d, struct tensor y, struct tensor x);
 void geglu_packed(struct device *d, struct tensor y, struct tensor x);
 void add_naive(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void add_packed(struct device *d, struct tensor y, struct tensor x, struct tensor z);
-/* Not a slot: x as conv_up convolves it, written down in y. False if it takes other code. */
-bool pointwise_doubled(struct device *d, struct tensor y, struct tensor x);
 void affine_naive(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
 void mix_naive(struct device *d, struct tensor y, const struct tensor x[4], const float (*coef)[4]);
 

@@ -26,6 +26,8 @@ struct resnet {
 
 /* A 3x3 convolution that keeps the size, with bias. */
 void blocks_conv3(struct params *p, struct weight *w, int outputs, int inputs, const char *name);
+/* The same for a picture that conv_up doubles. */
+void blocks_conv3_up(struct params *p, struct weight *w, int channels, const char *name);
 
 void blocks_resnet_load(struct params *p, struct resnet *r, struct resnet_shape shape,
                         const char *name);

@@ -164,6 +164,7 @@ bool check_next_run(struct check *c);
 /* Make a weight of two drawn tensors; b may be absent. `check_weight` is it, packed on the device
    that is asked now. */
 void check_weight_is(struct check *c, struct twin *w, struct twin *b, int stride, const int *pad);
+void check_weight_is_up(struct check *c); /* and conv_up convolves with it */
 const struct weight *check_weight(const struct check *c);
 
 /* For the bench: floating point operations of one call. */

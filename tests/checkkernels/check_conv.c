@@ -125,6 +125,16 @@ void check_conv(struct check *c)
     }
 }
 
+/* As the models have it, which is what fillings make more of. */
+static void draw_common(struct check *c, struct shape *s)
+{
+    s->kernel = 3;
+    s->inputs = 8 * draw_size(c, 1, 12);
+    s->outputs = 8 * draw_size(c, 1, 12);
+    for (int i = 0; i < 4; i++)
+        s->pad[i] = 1;
+}
+
 /* y is what a picture of twice the size makes, or one that lacks its last line or column. */
 static struct ending draw_doubled(struct check *c, const struct shape *s)
 {
@@ -143,6 +153,8 @@ void check_conv_up(struct check *c)
         struct ending end;
 
         s.stride = 1;
+        if (c->listed < 0 && draw_chance(c, 50))
+            draw_common(c, &s);
         fit(c, &s);
         x = draw_input(c, (struct ask){.name = "x",
                                        .dim = {s.batch, s.height, s.width, s.inputs},
@@ -155,6 +167,7 @@ void check_conv_up(struct check *c)
                                      .scale = 1 / sqrtf((float)(s.inputs * s.kernel * s.kernel))});
         end = draw_doubled(c, &s);
         check_weight_is(c, w, end.bias, 1, s.pad);
+        check_weight_is_up(c);
         check_flops(c, 2.0 * (double)(tensor_count(end.y->t) * s.inputs * s.kernel * s.kernel));
         while (check_next_run(c)) {
             struct epilogue e = ending_epilogue(&end);

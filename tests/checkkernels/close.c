@@ -65,13 +65,16 @@ static const struct bound bounds[] = {
        where two sharp scores tie, twenty times more. A gated product is rounded before
        its gate, value and gate apart, and all roundings of a y of a few numbers may fall badly:
        2^-8 (1 + 1.3 + 1), squared, in bf16; 1.3 is what gelu makes of an error. By arithmetic: no
-       GPU has been measured. Once one has, they are frozen at ten times what it does. */
+       GPU has been measured. Once one has, they are frozen at ten times what it does.
+       conv_up may also sum filters before they are rounded: relative errors up to 2^-9 and 2^-12 in
+       what is multiplied, whose mean squares of 1.3e-6 and 2e-8 grow where sums cancel. Measured:
+       9.9e-6 and 1.1e-7, and frozen at three times that. */
     {"open", "f16", 1e-7, 5e-2, 0, 1e-30},
     {"weight_pack", "f16", 1e-7, 5e-2, 0, 1e-30},
     {"linear", "f16", 1e-7, 5e-2, 0, 1e-30},
     {"linear_geglu", "f16", 2.6e-6, 5e-2, 0, 1e-6},
     {"conv", "f16", 1e-7, 5e-2, 0, 1e-30},
-    {"conv_up", "f16", 1e-7, 5e-2, 0, 1e-30},
+    {"conv_up", "f16", 4e-7, 5e-2, 0, 1e-30},
     {"conv_depthwise", "f16", 1e-7, 5e-2, 0, 1e-30},
     {"norm_group", "f16", 1e-7, 5e-2, 0, 1e-30},
     {"norm_layer", "f16", 1e-7, 5e-2, 0, 1e-30},
@@ -97,7 +100,7 @@ static const struct bound bounds[] = {
     {"linear", "bf16", 5e-6, 4e-1, 0, 1e-30},
     {"linear_geglu", "bf16", 1.7e-4, 4e-1, 0, 1e-6},
     {"conv", "bf16", 5e-6, 4e-1, 0, 1e-30},
-    {"conv_up", "bf16", 5e-6, 4e-1, 0, 1e-30},
+    {"conv_up", "bf16", 3e-5, 4e-1, 0, 1e-30},
     {"conv_depthwise", "bf16", 5e-6, 4e-1, 0, 1e-30},
     {"norm_group", "bf16", 5e-6, 4e-1, 0, 1e-30},
     {"norm_layer", "bf16", 5e-6, 4e-1, 0, 1e-30},

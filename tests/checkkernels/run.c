@@ -467,6 +467,11 @@ void check_weight_is(struct check *c, struct twin *w, struct twin *b, int stride
         plain->pad[i] = pad[i];
 }
 
+void check_weight_is_up(struct check *c)
+{
+    c->weights[JUDGE].up = true;
+}
+
 const struct weight *check_weight(const struct check *c)
 {
     return &c->weights[c->step == STEP_JUDGE ? JUDGE : c->rung];

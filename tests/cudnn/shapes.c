@@ -85,6 +85,12 @@ static void conv3(struct walk *w, int size, int inputs, int outputs, enum extra 
     conv(w, (struct conv){size, inputs, outputs, 3, 1, extra});
 }
 
+/* As kernels/cuda/doubled.cu convolves the smaller picture. */
+static void conv_up(struct walk *w, int size, int width)
+{
+    conv(w, (struct conv){size, width, 4 * width, 2, 1, ALONE});
+}
+
 /* The first convolution is there twice: with the time embedding in its epilogue, and without, for
    who adds that elsewhere. */
 static void resnet(struct walk *w, int size, int inputs, int outputs, bool time)
@@ -158,7 +164,7 @@ static void walk_up(struct walk *w, const struct unet *u)
             resnet(w, size, (j ? width : below) + skip, width, true);
         }
         if (i)
-            conv3(w, 2 * size, width, width, ALONE);
+            conv_up(w, size, width);
     }
     conv3(w, u->latents, u->channels[0], 4, ALONE);
 }
@@ -176,7 +182,7 @@ static void walk_decoder(struct walk *w, int latents)
         for (int j = 0; j <= LAYERS; j++)
             resnet(w, size, j || !i ? channels[i] : channels[i - 1], channels[i], false);
         if (i < 3)
-            conv3(w, 2 * size, channels[i], channels[i], ALONE);
+            conv_up(w, size, channels[i]);
     }
     conv3(w, 8 * latents, channels[3], 3, ALONE);
 }
