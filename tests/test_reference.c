@@ -240,7 +240,7 @@ static void the_nearest_pixel_is_torchs(void **state)
                                      0.5f,   -0.5f,  1.25f, 1.25f, 0.25f, 0.25f,  -0.75f};
     struct ramp x = ramp(7, 11);
     float one = 1, y[15];
-    const struct weight weight = {.w = view(&one, 1, 1, 1, 1), .stride = 1};
+    const struct weight weight = {.w = view(&one, 1, 1, 1, 1), .stride = 1, .up = true};
     struct device *d = *state;
 
     d->ops.conv_up(d, view(y, 1, 3, 5, 1), view(x.numbers, 1, 2, 3, 1), &weight, NULL);
