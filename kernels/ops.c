@@ -221,14 +221,11 @@ static void measure_affine(struct device *d, struct tensor y, struct tensor x, f
     shape_pointwise(y, x);
 }
 
-static void measure_mix(struct device *d, struct tensor y, const struct tensor x[4],
-                        const float (*coef)[4])
+static void measure_advance(struct device *d, const struct advance *pictures, int count)
 {
     (void)d;
-    for (int i = 0; i < 4; i++)
-        for (int64_t b = 0; b < y.dim[0]; b++)
-            if (coef[b][i] != 0)
-                shape_pointwise(y, x[i]);
+    for (int i = 0; i < count; i++)
+        shape_advance(&pictures[i]);
 }
 
 static void measure_convert(struct device *d, struct tensor y, struct tensor x)
@@ -298,7 +295,7 @@ void ops_fill_measure(struct ops *ops)
         .geglu = measure_geglu,
         .add = measure_add,
         .affine = measure_affine,
-        .mix = measure_mix,
+        .advance = measure_advance,
         .convert = measure_convert,
         .concat = measure_concat,
         .pool = measure_pool,

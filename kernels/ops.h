@@ -14,8 +14,8 @@
  * input unless the op says so.
  *
  * Types: activations are of the device's type (device.h), sums are f32 or better whatever the type.
- * y of linear, conv, affine, mix and convert may be f32 on any device, and x of affine, mix and
- * convert may be any float.
+ * y of linear, conv, affine and convert may be f32 on any device, x of affine and convert any
+ * float.
  *
  * While a model is measured, the device holds the filling `ops_measure`: every op does nothing, so
  * the same forward pass only counts the memory it carves.
@@ -77,6 +77,18 @@ struct repeat_key {
     int rows, height, width;
 };
 
+/* One picture at one step of its sampler (models/sampler.h). Everything is f32, dense and of one
+   shape [1, H, W, C]. */
+struct advance {
+    struct tensor x;        /* the latents: read and written */
+    struct tensor previous; /* what the last step made of the picture: read and written */
+    struct tensor output;   /* written: what the network says, guided */
+    struct tensor rows[2];  /* what it says: of the negative prompt, or data NULL; of the prompt */
+    struct tensor noise;    /* or data NULL */
+    float guide[2], estimate[2]; /* factors of rows; of x and output */
+    float next[4];               /* of x, output, previous and noise */
+};
+
 struct ops {
     const char *name; /* of the filling on top, for logs */
 
@@ -103,7 +115,7 @@ struct ops {
        costs more than the op, the device remembers under `key` what forward asked and asks the
        same again next time without calling it. So with equal keys forward must ask for the same
        ops at the same addresses (equal arena marks), and take nothing that changes from the host:
-       no upload, no download, no mix. */
+       no upload, no download, no advance. */
     void (*repeat)(struct device *d, struct repeat_key key, void (*forward)(void *context),
                    void *context);
 
@@ -179,11 +191,13 @@ struct ops {
     /* y = scale * x + shift. y may be x. */
     void (*affine)(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
 
-    /* y[b] = c[b,0] x0[b] + c[b,1] x1[b] + c[b,2] x2[b] + c[b,3] x3[b], coefficients on the host
-       as coef[B][4]; a term whose coefficient is 0 is not read. y may be any x. Summed in this
-       order in f32: this is the samplers' whole arithmetic. */
-    void (*mix)(struct device *d, struct tensor y, const struct tensor x[4],
-                const float (*coef)[4]);
+    /* For each of `count` pictures, on the host in a list that may go afterwards:
+           output = guide[0] rows[0] + guide[1] rows[1], or rows[1] where rows[0] is absent
+           x = next[0] x + next[1] output + next[2] previous + next[3] noise
+           previous = estimate[0] x + estimate[1] output, of the x before
+       in f32, every product and every sum rounded by itself, in this order, from 0; what has the
+       factor 0 is not read. This is the samplers' whole arithmetic. */
+    void (*advance)(struct device *d, const struct advance *pictures, int count);
 
     /* y = x with another type or stride. Both may be strided. */
     void (*convert)(struct device *d, struct tensor y, struct tensor x);

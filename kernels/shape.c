@@ -137,6 +137,24 @@ void shape_pointwise(struct tensor y, struct tensor x)
     assert(tensor_is_dense(y) && tensor_is_dense(x));
 }
 
+static void shape_latent(struct tensor t, struct tensor x)
+{
+    assert(t.dtype == DTYPE_F32 && tensor_same_shape(t, x) && tensor_is_dense(t));
+}
+
+void shape_advance(const struct advance *a)
+{
+    assert(a->x.dim[0] == 1);
+    shape_latent(a->x, a->x);
+    shape_latent(a->previous, a->x);
+    shape_latent(a->output, a->x);
+    shape_latent(a->rows[1], a->x);
+    if (a->rows[0].data)
+        shape_latent(a->rows[0], a->x);
+    if (a->next[3] != 0)
+        shape_latent(a->noise, a->x);
+}
+
 void shape_geglu(struct tensor y, struct tensor x)
 {
     assert(is_float(y) && is_float(x) && tensor_is_dense(y) && tensor_is_dense(x));

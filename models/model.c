@@ -25,6 +25,7 @@ struct scratch {
     int32_t *ids; /* [encoders][2][prompt_tokens] */
     float *t;     /* per row of a step, prepared ones included */
     size_t rows;
+    struct advance *advance; /* per seat */
     int seats;
     size_t pixels; /* of the largest picture */
 };
@@ -195,6 +196,7 @@ void model_close(struct model **model)
     if (m->scratch) {
         free(m->scratch->ids);
         free(m->scratch->t);
+        free(m->scratch->advance);
     }
     free(m->scratch);
     free(m);
@@ -248,7 +250,14 @@ static bool scratch_grow(const struct model *m, int seats, size_t pixels)
         s->t = bigger;
         s->rows = wanted;
     }
-    s->seats = seats > s->seats ? seats : s->seats;
+    if (seats > s->seats) {
+        struct advance *bigger = realloc(s->advance, (size_t)seats * sizeof(*s->advance));
+
+        if (!bigger)
+            return false;
+        s->advance = bigger;
+        s->seats = seats;
+    }
     s->pixels = pixels > s->pixels ? pixels : s->pixels;
     return true;
 }
@@ -375,29 +384,26 @@ static void gather(const struct model *m, const struct latent *l, const struct u
         d->ops.convert(d, tensor_slice(to->added, row, rows), tensor_slice(l->added, first, rows));
 }
 
-/* From the model's rows to the next latents. */
-static void advance(const struct model *m, struct latent *l, struct tensor rows)
+/* What leads from the model's rows to the next latents; the step counts as done. */
+static struct advance advance_of(const struct model *m, struct latent *l, struct tensor rows)
 {
     struct device *d = m->device;
-    size_t mark = arena_mark(&d->arena);
     const struct sampler_step *s = &l->plan.step[l->step];
-    struct tensor denoised = tensor_carve_like(&d->arena, l->x);
-    const float guide[1][4] = {{(float)(1 - l->guidance), (float)l->guidance, 0, 0}};
-    const float estimate[1][4] = {{s->x0_x, s->x0_out, 0, 0}};
-    const float next[1][4] = {{s->next_x, s->next_out, s->next_prev, s->next_noise}};
+    struct advance a = {.x = l->x,
+                        .previous = l->previous,
+                        .output = l->output,
+                        .noise = l->noise,
+                        .rows = {[1] = tensor_slice(rows, rows_of(l) - 1, 1)},
+                        .guide = {(float)(1 - l->guidance), (float)l->guidance},
+                        .estimate = {s->x0_x, s->x0_out},
+                        .next = {s->next_x, s->next_out, s->next_prev, s->next_noise}};
 
     if (rows_of(l) == 2)
-        d->ops.mix(d, l->output,
-                   (struct tensor[4]){tensor_slice(rows, 0, 1), tensor_slice(rows, 1, 1)}, guide);
-    else
-        d->ops.convert(d, l->output, rows);
+        a.rows[0] = tensor_slice(rows, 0, 1);
     if (s->next_noise != 0)
         d->ops.noise(d, l->noise, l->seed, 1 + (uint32_t)l->step);
-    d->ops.mix(d, denoised, (struct tensor[4]){l->x, l->output}, estimate);
-    d->ops.mix(d, l->x, (struct tensor[4]){l->x, l->output, l->previous, l->noise}, next);
-    d->ops.convert(d, l->previous, denoised);
     l->step++;
-    arena_rewind(&d->arena, mark);
+    return a;
 }
 
 /* What the network sees of a step, at the same addresses for every step of as many rows. */
@@ -455,7 +461,9 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
                   &p);
     row = 0;
     for (int i = 0; i < count; row += rows_of(latents[i]), i++)
-        advance(m, latents[i], tensor_slice(p.y, row, rows_of(latents[i])));
+        m->scratch->advance[i] =
+            advance_of(m, latents[i], tensor_slice(p.y, row, rows_of(latents[i])));
+    d->ops.advance(d, m->scratch->advance, count);
     arena_rewind(&d->arena, mark);
 }
 

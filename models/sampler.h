@@ -5,8 +5,8 @@
  * Every sampler limner has is linear in what it reads: the latents x, the model's (guided) output,
  * the denoised estimate of the step before, and fresh noise. So a sampler is not code that runs
  * while denoising: it is a plan, a row of coefficients per step, computed once in double from the
- * model's scheduler_config.json. The device does the arithmetic in one op (`mix`), and pictures at
- * different steps, with different samplers, sit in the same batch.
+ * model's scheduler_config.json. The device does the arithmetic in one op (`advance`), and pictures
+ * at different steps, with different samplers, sit in the same batch.
  *
  *     denoised = x0_x * x + x0_out * out
  *     x'       = next_x * x + next_out * out + next_prev * previous + next_noise * noise

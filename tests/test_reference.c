@@ -280,19 +280,38 @@ static void tokens_find_their_rows_and_places(void **state)
     assert_near("embed_tokens", y, expected, 8);
 }
 
-/* Goal: mix rounds each product and each sum to float32, in order, and skips what weighs nothing.
-   Method: terms whose exact sum differs from the rounded one; the skipped input is absent. */
-static void a_mix_rounds_every_term_in_order(void **state)
+/* Goal: a step of a sampler rounds each product and each sum to float32, in order, and does not
+   look at what weighs nothing. Method: terms whose exact sum differs from the rounded one; what
+   weighs nothing is absent, or not a number. */
+static void a_step_rounds_every_term_in_order(void **state)
 {
-    static const float coef[2][4] = {{1, 1, 0, 1}, {0.1f, 0, 0, 3}};
-    float x0[2] = {16777216, 0.3f}, x1[2] = {1, 5}, x3[2] = {1, 0.7f}, y[2];
-    struct tensor x[4] = {view(x0, 2, 1, 1, 1), view(x1, 2, 1, 1, 1), {0}, view(x3, 2, 1, 1, 1)};
+    float x[2] = {16777216, 0.3f}, previous[2] = {1, 5}, noise[2] = {1, 1}, output[2];
+    float first[2] = {1, 2}, second[2] = {1, 3}, nothing[2] = {NAN, NAN};
+    struct tensor like = view(x, 1, 1, 1, 2);
+    struct advance pictures[2] = {{.x = like,
+                                   .previous = view(previous, 1, 1, 1, 2),
+                                   .output = view(output, 1, 1, 1, 2),
+                                   .rows = {view(first, 1, 1, 1, 2), view(second, 1, 1, 1, 2)},
+                                   .noise = view(noise, 1, 1, 1, 2),
+                                   .guide = {0.5f, 0.5f},
+                                   .estimate = {0, 3},
+                                   .next = {1, 1, 1, 1}}};
+    float x1[2] = {8, 9}, output1[2];
     struct device *d = *state;
-    volatile float first = 0.1f * 0.3f, second = 3 * 0.7f;
 
-    d->ops.mix(d, view(y, 2, 1, 1, 1), x, coef);
-    assert_true(y[0] == 16777216); /* each 1 is lost alone; together they would not be */
-    assert_true(y[1] == first + second);
+    pictures[1] = pictures[0];
+    pictures[1].x = view(x1, 1, 1, 1, 2);
+    pictures[1].previous = view(nothing, 1, 1, 1, 2);
+    pictures[1].output = view(output1, 1, 1, 1, 2);
+    pictures[1].rows[0] = pictures[1].noise = (struct tensor){0};
+    memcpy(pictures[1].next, (float[4]){2, 1, 0, 0}, sizeof(pictures[1].next));
+    d->ops.advance(d, pictures, 2);
+    assert_true(output[0] == 1 && output[1] == 2.5f);
+    assert_true(x[0] == 16777216); /* each 1 is lost alone; together they would not be */
+    assert_true(x[1] == (0.3f + 2.5f) + 5 + 1);
+    assert_true(previous[0] == 3 && previous[1] == 7.5f);
+    assert_true(output1[0] == 1 && x1[0] == 17 && x1[1] == 21);
+    assert_true(nothing[0] == 3 && nothing[1] == 9);
 }
 
 static void a_concat_lays_rows_side_by_side(void **state)
@@ -319,7 +338,7 @@ int main(void)
         cmocka_unit_test(the_nearest_pixel_is_torchs),
         cmocka_unit_test(time_is_embedded_as_diffusers_does),
         cmocka_unit_test(tokens_find_their_rows_and_places),
-        cmocka_unit_test(a_mix_rounds_every_term_in_order),
+        cmocka_unit_test(a_step_rounds_every_term_in_order),
         cmocka_unit_test(a_concat_lays_rows_side_by_side),
     };
 

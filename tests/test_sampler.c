@@ -80,7 +80,7 @@ static float model_output(enum prediction prediction, float x, float t, int i)
     return (float)(0.5 * (double)x + 0.3 * wave);
 }
 
-/* One step in float32, as the op `mix` does it. */
+/* One step in float32, as the op `advance` does it. */
 static void step(const struct sampler_step *s, enum prediction prediction, const float *noise,
                  float *x, float *previous)
 {

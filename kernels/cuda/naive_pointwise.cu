@@ -11,7 +11,7 @@
 
 #include <assert.h>
 
-enum { THREADS = 256, IMAGES_MAX = 64 /* of one launch of mix */ };
+enum { THREADS = 256, PICTURES_MAX = 32 /* of one launch of advance */ };
 
 /* The thread's number (row, column) of y; false past the end. */
 static __device__ bool number_of_thread(int64_t rows, int64_t columns, int64_t *row, int64_t *c)
@@ -98,52 +98,76 @@ void affine_naive(struct device *d, struct tensor y, struct tensor x, float scal
            tensor_rows(y), y.dim[3], scale, shift);
 }
 
-struct mixture {
-    struct number_rows x[4];
-    float coef[IMAGES_MAX][4];
+/* A struct advance as a kernel's argument: 4 KiB is all that a kernel's arguments may take. */
+struct motion {
+    float *x, *previous, *output;
+    const float *row0, *row1, *noise;
+    int64_t numbers;
+    float guide[2], estimate[2], next[4];
 };
 
-/* In this order, each product and each sum rounded: the samplers' arithmetic is the same on every
-   device. */
-static __global__ void mix(struct number_rows y, struct mixture m, int64_t first_row, int64_t rows,
-                           int64_t columns, int64_t image_rows)
+struct motions {
+    struct motion of[PICTURES_MAX];
+};
+
+static_assert(sizeof(struct motions) <= 4096 - 64, "a kernel's arguments");
+
+static struct motion motion_of(const struct advance *a)
 {
-    int64_t row, c;
-    float sum = 0;
-    bool begun = false;
+    struct motion m = {};
 
-    if (!number_of_thread(rows, columns, &row, &c))
-        return;
-    for (int i = 0; i < 4; i++) {
-        float coef = m.coef[row / image_rows][i], term;
-
-        if (coef == 0)
-            continue;
-        term = __fmul_rn(coef, number_load(m.x[i], first_row + row, c));
-        sum = begun ? __fadd_rn(sum, term) : term;
-        begun = true;
+    shape_advance(a);
+    m.x = (float *)a->x.data;
+    m.previous = (float *)a->previous.data;
+    m.output = (float *)a->output.data;
+    m.row0 = (const float *)a->rows[0].data;
+    m.row1 = (const float *)a->rows[1].data;
+    m.noise = (const float *)a->noise.data;
+    m.numbers = tensor_count(a->x);
+    for (int i = 0; i < 2; i++) {
+        m.guide[i] = a->guide[i];
+        m.estimate[i] = a->estimate[i];
     }
-    number_store(y, first_row + row, c, sum);
+    for (int i = 0; i < 4; i++)
+        m.next[i] = a->next[i];
+    return m;
 }
 
-void mix_naive(struct device *d, struct tensor y, const struct tensor x[4], const float (*coef)[4])
+static __device__ __forceinline__ float plus(float sum, float factor, const float *t, int64_t i)
 {
-    int64_t image_rows = y.dim[1] * y.dim[2];
+    return factor == 0 ? sum : __fadd_rn(sum, __fmul_rn(factor, t[i]));
+}
 
-    for (int64_t first = 0; first < y.dim[0]; first += IMAGES_MAX) {
-        int64_t images = y.dim[0] - first < IMAGES_MAX ? y.dim[0] - first : (int64_t)IMAGES_MAX;
-        struct tensor some = tensor_slice(y, first, images);
-        struct mixture m = {};
+/* Every product and every sum rounded: the samplers' arithmetic is the same on every device. Block
+   (numbers, picture). */
+static __global__ void advance_each(const struct motions all)
+{
+    const struct motion &m = all.of[blockIdx.y];
+    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    float next, estimate;
 
-        for (int i = 0; i < 4; i++) {
-            m.x[i] = number_rows_of(x[i]);
-            for (int64_t b = 0; b < images; b++) {
-                m.coef[b][i] = coef[first + b][i];
-                if (m.coef[b][i] != 0)
-                    shape_pointwise(y, x[i]);
-            }
+    if (i >= m.numbers)
+        return;
+    m.output[i] = m.row0 ? plus(plus(0, m.guide[0], m.row0, i), m.guide[1], m.row1, i) : m.row1[i];
+    next = plus(plus(0, m.next[0], m.x, i), m.next[1], m.output, i);
+    next = plus(plus(next, m.next[2], m.previous, i), m.next[3], m.noise, i);
+    estimate = plus(plus(0, m.estimate[0], m.x, i), m.estimate[1], m.output, i);
+    m.x[i] = next;
+    m.previous[i] = estimate;
+}
+
+void advance_all(struct device *d, const struct advance *pictures, int count)
+{
+    for (int first = 0; first < count; first += PICTURES_MAX) {
+        int some = count - first < PICTURES_MAX ? count - first : (int)PICTURES_MAX;
+        int64_t most = 0;
+        struct motions all = {};
+
+        for (int i = 0; i < some; i++) {
+            all.of[i] = motion_of(&pictures[first + i]);
+            most = all.of[i].numbers > most ? all.of[i].numbers : most;
         }
-        launch(d, "mix", one_each(some), mix, number_rows_of(y), m, first * image_rows,
-               images * image_rows, y.dim[3], image_rows);
+        launch(d, "advance", {dim3(launch_blocks(most, THREADS), (unsigned)some), dim3(THREADS)},
+               advance_each, all);
     }
 }

@@ -86,7 +86,7 @@ void geglu_packed(struct device *d, struct tensor y, struct tensor x);
 void add_naive(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void add_packed(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void affine_naive(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
-void mix_naive(struct device *d, struct tensor y, const struct tensor x[4], const float (*coef)[4]);
+void advance_all(struct device *d, const struct advance *pictures, int count);
 
 /* picture.cu */
 void picture_noise(struct device *d, struct tensor y, uint64_t seed, uint32_t stream);

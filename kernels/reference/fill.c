@@ -158,7 +158,7 @@ void ops_fill_reference(struct ops *ops)
         .geglu = reference_geglu,
         .add = reference_add,
         .affine = reference_affine,
-        .mix = reference_mix,
+        .advance = reference_advance,
         .convert = reference_convert,
         .concat = reference_concat,
         .pool = reference_pool,

@@ -81,43 +81,42 @@ void reference_affine(struct device *d, struct tensor y, struct tensor x, float 
     }
 }
 
-/* One piece of one row. The one place where the reference rounds on its way: each product and each
-   sum is a float32, because the samplers' arithmetic is defined so. */
-static void mix_piece(struct tensor y, const struct tensor x[4], const float coef[4], int64_t row,
-                      const int64_t at[2])
+/* sum + factor * number i of t, each rounded; what has the factor 0 is not read. */
+static float plus(float sum, float factor, struct tensor t, int64_t i)
 {
-    double piece[PIECE], sum[PIECE];
-    bool first = true;
+    float product;
 
-    memset(sum, 0, sizeof(sum));
-    for (int k = 0; k < 4; k++) {
-        if (coef[k] == 0)
-            continue;
-        reference_load(piece, x[k], row, at[0], at[1]);
-        for (int64_t i = 0; i < at[1]; i++) {
-            float product = coef[k] * (float)piece[i];
-            float total = (float)sum[i] + product;
-            sum[i] = (double)(first ? product : total);
-        }
-        first = false;
-    }
-    reference_store(y, row, at[0], at[1], sum);
+    if (factor == 0)
+        return sum;
+    product = factor * ((const float *)t.data)[i];
+    return sum + product;
 }
 
-void reference_mix(struct device *d, struct tensor y, const struct tensor x[4],
-                   const float (*coef)[4])
+static void advance_number(const struct advance *a, int64_t i)
 {
-    int64_t rows = tensor_rows(y), image_rows = y.dim[1] * y.dim[2];
+    float *x = a->x.data, *previous = a->previous.data, *output = a->output.data;
+    float next, estimate;
 
-    for (int64_t b = 0; b < y.dim[0]; b++)
-        for (int k = 0; k < 4; k++)
-            if (coef[b][k] != 0)
-                shape_pointwise(y, x[k]);
-#pragma omp parallel for num_threads(d->threads)
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t at = 0; at < y.dim[3]; at += PIECE)
-            mix_piece(y, x, coef[row / image_rows], row,
-                      (const int64_t[2]){at, reference_least(PIECE, y.dim[3] - at)});
+    output[i] = ((const float *)a->rows[1].data)[i];
+    if (a->rows[0].data)
+        output[i] = plus(plus(0, a->guide[0], a->rows[0], i), a->guide[1], a->rows[1], i);
+    next = plus(plus(0, a->next[0], a->x, i), a->next[1], a->output, i);
+    next = plus(plus(next, a->next[2], a->previous, i), a->next[3], a->noise, i);
+    estimate = plus(plus(0, a->estimate[0], a->x, i), a->estimate[1], a->output, i);
+    x[i] = next;
+    previous[i] = estimate;
+}
+
+void reference_advance(struct device *d, const struct advance *pictures, int count)
+{
+    for (int p = 0; p < count; p++) {
+        int64_t numbers = tensor_count(pictures[p].x);
+
+        shape_advance(&pictures[p]);
+#pragma omp parallel for num_threads(d->threads) if (numbers > 1 << 14)
+        for (int64_t i = 0; i < numbers; i++)
+            advance_number(&pictures[p], i);
+    }
 }
 
 static void convert_row(struct tensor y, struct tensor x, int64_t row)

@@ -66,8 +66,7 @@ void reference_activate(struct device *d, struct tensor y, struct tensor x, enum
 void reference_geglu(struct device *d, struct tensor y, struct tensor x);
 void reference_add(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void reference_affine(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
-void reference_mix(struct device *d, struct tensor y, const struct tensor x[4],
-                   const float (*coef)[4]);
+void reference_advance(struct device *d, const struct advance *pictures, int count);
 void reference_convert(struct device *d, struct tensor y, struct tensor x);
 void reference_concat(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
 void reference_pool(struct device *d, struct tensor y, struct tensor x, enum pool kind, int kernel,

@@ -115,60 +115,6 @@ static void pointwise_affine(struct device *d, struct tensor y, struct tensor x,
                     simd_min(SPAN, count - from), scale, shift);
 }
 
-/* The terms of one image that are read, in order. */
-struct terms {
-    int count;
-    float coef[4];
-    const float *x[4];
-};
-
-/* Each product and each sum is rounded by itself: that is what the samplers are defined by. */
-static void mix_span(float *y, const struct terms *t, int64_t from, int64_t to)
-{
-    for (int64_t i = from; i < to; i += VF_LANES) {
-        vf sum = vf_set(0);
-        if (t->count > 0)
-            sum = vf_load_first(t->x[0] + i, to - i) * vf_set(t->coef[0]);
-        for (int k = 1; k < t->count; k++)
-            sum = sum + vf_load_first(t->x[k] + i, to - i) * vf_set(t->coef[k]);
-        vf_store_first(y + i, sum, to - i);
-    }
-}
-
-static void mix_image(struct device *d, float *y, const struct terms *t, int64_t count)
-{
-#pragma omp parallel for num_threads(d->threads) if (simd_worth(count))
-    for (int64_t from = 0; from < count; from += SPAN)
-        mix_span(y, t, from, simd_min(from + SPAN, count));
-}
-
-static void pointwise_mix(struct device *d, struct tensor y, const struct tensor x[4],
-                          const float (*coef)[4])
-{
-    int64_t count = tensor_count(y) / y.dim[0];
-    bool takes = y.dtype == DTYPE_F32;
-
-    for (int64_t b = 0; b < y.dim[0]; b++)
-        for (int k = 0; k < 4; k++)
-            if (coef[b][k] != 0) {
-                shape_pointwise(y, x[k]);
-                takes = takes && x[k].dtype == DTYPE_F32;
-            }
-    if (!takes) {
-        simd_plain().mix(d, y, x, coef);
-        return;
-    }
-    for (int64_t b = 0; b < y.dim[0]; b++) {
-        struct terms t = {0};
-        for (int k = 0; k < 4; k++)
-            if (coef[b][k] != 0) {
-                t.coef[t.count] = coef[b][k];
-                t.x[t.count++] = (const float *)x[k].data + b * count;
-            }
-        mix_image(d, (float *)y.data + b * count, &t, count);
-    }
-}
-
 /* VF_LANES numbers of any float type, and back; the last ones of a row one by one. */
 static vf convert_load(const char *x, enum dtype dtype)
 {
@@ -233,7 +179,6 @@ static void pointwise_fill(struct ops *ops)
     ops->geglu = pointwise_geglu;
     ops->add = pointwise_add;
     ops->affine = pointwise_affine;
-    ops->mix = pointwise_mix;
     ops->convert = pointwise_convert;
 }
 

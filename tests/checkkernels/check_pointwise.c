@@ -8,6 +8,8 @@
 static const int64_t shapes[][4] = {{2, 64, 64, 320}, {2, 8, 8, 1280}, {1, 128, 128, 48},
                                     {2, 1, 77, 3072}, {1, 64, 64, 4},  {2, 1, 1, 1280}};
 
+static const int64_t latents[][4] = {{1, 64, 64, 4}, {32, 64, 64, 4}, {8, 128, 128, 4}};
+
 /* rows are tokens; channels are those of y */
 static const int64_t gates[][3] = {
     {2, 4096, 1280}, {2, 1024, 2560}, {2, 256, 5120}, {2, 64, 512}, {2, 16, 768}};
@@ -27,6 +29,12 @@ static struct ask draw_shape(struct check *c, const char *name)
 
     if (c->listed >= 0)
         memcpy(ask.dim, shapes[c->listed], sizeof(ask.dim));
+    return ask;
+}
+
+static struct ask named(struct ask ask, const char *name)
+{
+    ask.name = name;
     return ask;
 }
 
@@ -101,32 +109,60 @@ void check_affine(struct check *c)
     }
 }
 
-/* Coefficients for at most five images; a zero coefficient's term may be absent. */
-static void draw_coefficients(struct check *c, float coef[5][4], const struct tensor *x)
+/* The factors of one picture; some of them 0. */
+static void draw_factors(struct check *c, struct advance *a)
 {
-    for (int b = 0; b < 5; b++)
-        for (int i = 0; i < 4; i++)
-            coef[b][i] = x[i].data && draw_chance(c, 80) ? (float)draw_normal(c) : 0;
+    float *const lists[] = {a->guide, a->estimate, a->next};
+    const int counts[] = {2, 2, 4};
+
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < counts[i]; j++)
+            lists[i][j] = draw_chance(c, 80) ? (float)draw_normal(c) : 0;
 }
 
-void check_mix(struct check *c)
+/* The tensors of a picture, of those that are shown now. */
+static struct tensor one_of(const struct twin *twin, int picture)
 {
-    while (check_next_case(c, COUNT(shapes))) {
-        struct twin *x[4], *y = NULL;
-        struct ask ask = draw_shape(c, "x");
-        struct tensor all[4];
-        int terms = 1 + draw_below(c, 4);
-        float coef[5][4];
+    return twin->t.data ? tensor_slice(twin->t, picture, 1) : (struct tensor){0};
+}
 
-        for (int i = 0; i < 4; i++) {
-            x[i] = i < terms ? draw_input(c, draw_any(c, ask)) : draw_absent(c, "x");
-            all[i] = x[i]->t;
-        }
-        draw_coefficients(c, coef, all);
-        y = draw_wide_or_over(c, "y", x[draw_below(c, terms)]);
+void check_advance(struct check *c)
+{
+    while (check_next_case(c, COUNT(latents))) {
+        enum { PICTURES_MAX = 40 };
+        struct ask ask = {.name = "x",
+                          .dtype = DTYPE_F32,
+                          .typed = true,
+                          .dim = {draw_size(c, 1, draw_chance(c, 10) ? PICTURES_MAX : 5),
+                                  draw_size(c, 1, 17), draw_size(c, 1, 17), draw_size(c, 1, 40)}};
+        struct twin *x, *previous, *output, *row[2], *noise, *moved[2];
+        struct advance drawn[PICTURES_MAX] = {0}, now[PICTURES_MAX];
+
+        if (c->listed >= 0)
+            memcpy(ask.dim, latents[c->listed], sizeof(ask.dim));
+        x = draw_input(c, ask);
+        previous = draw_input(c, named(ask, "previous"));
+        row[0] = draw_chance(c, 75) ? draw_input(c, named(ask, "row 0")) : draw_absent(c, "row 0");
+        row[1] = draw_input(c, named(ask, "row 1"));
+        noise = draw_input(c, named(ask, "noise"));
+        output = draw_output(c, named(ask, "output"));
+        moved[0] = draw_over(c, "next x", x);
+        moved[1] = draw_over(c, "next previous", previous);
+        for (int64_t i = 0; i < ask.dim[0]; i++)
+            draw_factors(c, &drawn[i]);
         while (check_next_run(c)) {
-            struct tensor now[4] = {x[0]->t, x[1]->t, x[2]->t, x[3]->t};
-            c->device->ops.mix(c->device, y->t, now, (const float(*)[4])coef + c->image);
+            int count = (int)output->t.dim[0];
+
+            for (int i = 0; i < count; i++) {
+                now[i] = drawn[c->image + i];
+                now[i].x = one_of(moved[0], i);
+                now[i].previous = one_of(moved[1], i);
+                now[i].output = one_of(output, i);
+                now[i].rows[0] = one_of(row[0], i);
+                now[i].rows[1] = one_of(row[1], i);
+                now[i].noise = one_of(noise, i);
+            }
+            c->device->ops.advance(c->device, now, count);
         }
     }
 }

@@ -32,7 +32,7 @@ const struct slot slots[] = {
     {SLOT(geglu), check_geglu, false, false},
     {SLOT(add), check_add, false, false},
     {SLOT(affine), check_affine, false, false},
-    {SLOT(mix), check_mix, false, false},
+    {SLOT(advance), check_advance, false, false},
     {SLOT(convert), check_convert, false, false},
     {SLOT(concat), check_concat, false, false},
     {SLOT(pool), check_pool, false, false},
