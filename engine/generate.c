@@ -2,6 +2,7 @@
 #include "engine/generate.h"
 
 #include "base/clock.h"
+#include "models/calibrate.h"
 #include "models/weights.h"
 
 #include <stdio.h>
@@ -67,7 +68,7 @@ static enum status load(struct run *r)
     if (st || end)
         return st ? st : end;
     model_latent_carve(r->model, &r->latent, p->width, p->height);
-    return ST_OK;
+    return calibrate_run(r->model, r->device, &r->latent, p->width, p->height, r->why);
 }
 
 /* --- the dump ---------------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/lane.h"
 
+#include "models/calibrate.h"
+
 #include <string.h>
 
 static enum status load_models(struct lane *lane, const struct lane_options *o, struct why *why)
@@ -116,6 +118,23 @@ static bool is_warmed(const struct lane *lane, const struct lane_options *o, int
     return o->size_max == 0 || o->size_max >= model_info(lane->models[m])->size_default;
 }
 
+/* At a model's own size, or the largest there is room for. */
+static enum status calibrate(struct lane *lane, const struct lane_options *o, struct why *why)
+{
+    enum status st = ST_OK;
+
+    for (int m = 0; m < o->model_count && !st; m++) {
+        const struct model_info *info = model_info(lane->models[m]);
+        int size = info->size_default;
+
+        if (!is_warmed(lane, o, m))
+            size = o->size_max - o->size_max % info->size_multiple;
+        st = calibrate_run(lane->models[m], lane->device, &lane->batch.seat[0].latent[m], size,
+                           size, why);
+    }
+    return st;
+}
+
 /* The first step of a size makes the device's plans and touches its memory; nobody should wait for
    that. On a CPU one row and no decode: what these would add is under a second once, and a big
    model would be ready seconds later for it. A GPU sees everything that can come at a model's own
@@ -146,6 +165,8 @@ enum status lane_open(struct lane *lane, const struct lane_options *options, str
         st = load_models(lane, options, why);
     if (!st)
         st = size_memory(lane, options, why);
+    if (!st)
+        st = calibrate(lane, options, why);
     if (!st)
         st = warm_up(lane, options, why);
     if (st)

@@ -58,6 +58,11 @@ static enum status fill_cuda(struct held *h, struct device_options options, stru
     if (options.precision == PRECISION_MIXED)
         return why_fail(why, ST_UNSUPPORTED, "a GPU computes in bf16, f16 or f32, not in mixed");
     h->caps &= ~options.caps_off;
+    if (options.precision == PRECISION_FP8 && !(h->caps & CAP_FP8))
+        return why_fail(why, ST_UNSUPPORTED,
+                        "fp8 needs a GPU of compute capability 8.9 (Ada, Hopper) or later");
+    d->narrow_weights = options.narrow_weights ? options.narrow_weights : 1 << 20;
+    d->narrow_rows = options.narrow_rows ? options.narrow_rows : 128;
     d->precision = options.precision ? options.precision : PRECISION_BF16;
     d->dtype = d->precision == PRECISION_F32   ? DTYPE_F32
                : d->precision == PRECISION_F16 ? DTYPE_F16
@@ -73,7 +78,8 @@ static enum status fill(struct held *h, struct device_options options, struct wh
     if (options.accelerator == ACCELERATOR_CUDA)
         return fill_cuda(h, options, why);
     if (options.precision > PRECISION_MIXED)
-        return why_fail(why, ST_UNSUPPORTED, "a CPU computes in f32 or mixed, not in bf16 or f16");
+        return why_fail(why, ST_UNSUPPORTED,
+                        "a CPU computes in f32 or mixed, not in bf16, f16 or fp8");
     d->dtype = DTYPE_F32;
     d->precision = options.precision ? options.precision : PRECISION_F32;
     ops_fill_reference(&d->ops);
@@ -181,6 +187,17 @@ int device_rows(const struct device *d, int rows)
 void device_enter(struct device *d)
 {
     d->ops.enter(d);
+}
+
+void device_calibrate_begin(struct device *d)
+{
+    d->ops.calibrate(d, true);
+}
+
+enum status device_calibrate_end(struct device *d)
+{
+    d->ops.calibrate(d, false);
+    return device_sync(d);
 }
 
 enum status device_prepare(struct device *d)

@@ -26,6 +26,8 @@ enum precision {
                         else float32; the same as f32 where the CPU has no bf16 */
     PRECISION_BF16,  /* weights and activations in bf16, sums in float32: only a GPU */
     PRECISION_F16,   /* the same in f16 */
+    PRECISION_FP8, /* bf16, with the operands of large linears in e4m3: only a GPU, once calibrated
+                    */
 };
 
 enum accelerator {
@@ -41,11 +43,12 @@ struct device {
     enum dtype dtype;   /* of activations: f32 on a CPU */
     enum precision precision;
     enum accelerator accelerator;
-    int index;         /* which one of its kind */
-    const char *plans; /* while it is opened: as in the options */
-    int threads;       /* compute threads */
-    bool broken;       /* set by a filling, for ever; read through device_sync */
-    struct ops parked; /* the real table, while measuring */
+    int index;                           /* which one of its kind */
+    const char *plans;                   /* while it is opened: as in the options */
+    int64_t narrow_weights, narrow_rows; /* as in the options */
+    int threads;                         /* compute threads */
+    bool broken;                         /* set by a filling, for ever; read through device_sync */
+    struct ops parked;                   /* the real table, while measuring */
     struct backend *backend;
 };
 
@@ -56,7 +59,10 @@ struct device_options {
     enum precision precision;
     unsigned caps_off; /* capabilities to take away */
     const char *plans; /* file where a GPU remembers what it was prepared for; NULL: nowhere */
-    bool reference;    /* only the judge's plain C: slow, for tests */
+    /* What makes a linear layer large enough for fp8: weights, 0: 2^20; rows of an image, 0: 128.
+     */
+    int64_t narrow_weights, narrow_rows;
+    bool reference; /* only the judge's plain C: slow, for tests */
 };
 
 /* ST_UNSUPPORTED when no filling works here (no such GPU, or a precision that this device does not
@@ -73,6 +79,12 @@ MUST_USE enum status device_measure_end(struct device *d, struct why *why);
 
 /* The calling thread takes the device over from the one that used it before. */
 void device_enter(struct device *d);
+
+/* Between these two, passes like those that will come are run: the device looks at their numbers,
+   and settles how to keep them in fewer bits where its precision says so. Whoever opens a device of
+   PRECISION_FP8 does so before it is prepared; until then it computes in bf16. */
+void device_calibrate_begin(struct device *d);
+MUST_USE enum status device_calibrate_end(struct device *d);
 
 /* What was run until now was a rehearsal: make it fast. Seconds to minutes on a GPU that does it
    for the first time. ST_DEVICE as device_sync. */

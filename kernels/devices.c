@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const precisions[] = {"auto", "f32", "mixed", "bf16", "f16"};
+static const char *const precisions[] = {"auto", "f32", "mixed", "bf16", "f16", "fp8"};
 
 enum status devices_precision(enum precision *out, const char *word, struct why *why)
 {
@@ -18,8 +18,8 @@ enum status devices_precision(enum precision *out, const char *word, struct why 
         *out = (enum precision)i;
         return ST_OK;
     }
-    return why_fail(why, ST_INVALID, "precision must be auto, f32, mixed, bf16 or f16, not '%s'",
-                    word);
+    return why_fail(why, ST_INVALID,
+                    "precision must be auto, f32, mixed, bf16, f16 or fp8, not '%s'", word);
 }
 
 const char *devices_precision_name(enum precision precision)

@@ -25,7 +25,7 @@ struct devices {
 MUST_USE enum status devices_find(struct devices *out, const char *words,
                                   struct device_options like, struct why *why);
 
-/* "auto", "f32", "mixed", "bf16" or "f16"; ST_INVALID lists them. */
+/* "auto", "f32", "mixed", "bf16", "f16" or "fp8"; ST_INVALID lists them. */
 MUST_USE enum status devices_precision(enum precision *out, const char *word, struct why *why);
 const char *devices_precision_name(enum precision precision);
 

@@ -68,6 +68,12 @@ static void measure_sync(struct device *d)
     (void)d;
 }
 
+static void measure_calibrate(struct device *d, bool begin)
+{
+    (void)d;
+    (void)begin;
+}
+
 static void measure_prepare(struct device *d)
 {
     (void)d;
@@ -275,6 +281,7 @@ void ops_fill_measure(struct ops *ops)
         .memory_give = measure_memory_give,
         .sync = measure_sync,
         .prepare = measure_prepare,
+        .calibrate = measure_calibrate,
         .repeat = measure_repeat,
         .repeat_forget = measure_repeat_forget,
         .weight_pack = measure_weight_pack,

@@ -111,6 +111,10 @@ struct ops {
        how to do it best, for as long as that takes, and remember. */
     void (*prepare)(struct device *d);
 
+    /* From begin on the numbers that pass are looked at; at the end it is settled how to keep those
+       narrow that shall be. Does nothing where all numbers are as wide as they come. */
+    void (*calibrate)(struct device *d, bool begin);
+
     /* Run forward(context), which only calls slots of this device. Where starting each op by itself
        costs more than the op, the device remembers under `key` what forward asked and asks the
        same again next time without calling it. So with equal keys forward must ask for the same
@@ -233,6 +237,7 @@ enum {
     CAP_SM90 = 1 << 6,     /* CUDA: clusters of blocks */
     CAP_CUBLASLT = 1 << 7, /* linear layers by cuBLASLt */
     CAP_CUDNN = 1 << 8,    /* convolutions and attention by cuDNN, where it has an engine */
+    CAP_FP8 = 1 << 10,     /* CUDA: matrix units for e4m3 */
     CAP_GRAPHS = 1 << 9,   /* CUDA: repeated forward passes become graphs */
 };
 unsigned ops_caps(void); /* of the CPU; kernels/cuda.h tells those of a GPU */

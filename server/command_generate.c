@@ -37,7 +37,8 @@ static const char help[] =
     "    --dump FILE           write every stage into one safetensors file\n"
     "    --threads N           threads that compute; without it one per core\n"
     "    --device NAME         auto, cpu, or cuda:0; auto takes a GPU when there is one\n"
-    "    --precision NAME      auto, f32, mixed (bf16 where a CPU is faster with it), bf16 or f16\n"
+    "    --precision NAME      auto, f32, mixed (bf16 where a CPU is faster with it), bf16,\n"
+    "                          f16 or fp8 (large linears in eight bits)\n"
     "    --show                show it on a terminal that can (kitty, Ghostty, Konsole, iTerm2,\n"
     "                          WezTerm, mintty)\n";
 

@@ -43,7 +43,7 @@ static const struct setting settings[] = {
      "threads that compute; 0: one per core"},
     {"device", KIND_TEXT, AT(device), 0, 0, "auto|cpu|cuda|cuda:0,1",
      "where to compute; auto: on every GPU, or else the CPU"},
-    {"precision", KIND_PRECISION, AT(precision), 0, 0, "auto|f32|mixed|bf16|f16",
+    {"precision", KIND_PRECISION, AT(precision), 0, 0, "auto|f32|mixed|bf16|f16|fp8",
      "auto: f32 on a CPU, bf16 on a GPU; mixed: bf16 where a CPU is faster with it"},
     {"seats", KIND_INT, AT(seats), 1, CONFIG_SEATS_MAX, "N", "pictures made at the same time"},
     {"queue", KIND_INT, AT(queue), REQUEST_IMAGES_MAX, CONFIG_QUEUE_MAX, "N",

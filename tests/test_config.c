@@ -80,7 +80,7 @@ static void config_read_refuses_bad_flags(void **state)
         {{"--queue=99999999999999999999", NULL}, "integer"},
         {{"--queue", NULL}, "needs a value"},
         {{"--listen=", NULL}, "empty"},
-        {{"--precision", "f8"}, "mixed, bf16 or f16"},
+        {{"--precision", "f8"}, "mixed, bf16, f16 or fp8"},
         {{"serve", NULL}, "no flag"},
         {{"--", NULL}, "no flag"},
         {{"--config", "/nonexistent/limner.json"}, "/nonexistent/limner.json"},

@@ -27,27 +27,33 @@ bool backend_check(struct device *d, cudaError_t error, const char *what)
 }
 
 /* Graphs hold the old address: they are recorded anew. */
-void *backend_scratch(struct device *d, size_t bytes)
+static void *need(struct device *d, struct scratch *s, size_t bytes)
 {
-    struct backend *b = d->backend;
-
     if (d->broken)
         return NULL;
-    if (bytes <= b->scratch_bytes)
-        return b->scratch;
-    if (graphs_recording(b->graphs)) {
+    if (bytes <= s->bytes)
+        return s->data;
+    if (graphs_recording(d->backend->graphs)) {
         backend_break(d, "scratch", "a repeated pass wants more memory than it did at first");
         return NULL;
     }
     graphs_forget(d, NULL);
-    memory_give_cuda(d, b->scratch, b->scratch_bytes);
-    b->scratch_bytes = 0;
-    b->scratch = memory_take_cuda(d, bytes);
-    if (b->scratch)
-        b->scratch_bytes = bytes;
-    else
+    memory_give_cuda(d, s->data, s->bytes);
+    s->data = memory_take_cuda(d, bytes);
+    s->bytes = s->data ? bytes : 0;
+    if (!s->data)
         backend_break(d, "scratch", "the GPU's memory is full");
-    return b->scratch;
+    return s->data;
+}
+
+void *backend_scratch(struct device *d, size_t bytes)
+{
+    return need(d, &d->backend->scratch, bytes);
+}
+
+void *backend_rows(struct device *d, size_t bytes)
+{
+    return need(d, &d->backend->rows, bytes);
 }
 
 void backend_sync(struct device *d)
@@ -86,7 +92,8 @@ void backend_close(struct device *d)
     dnn_close(&b->dnn, d);
     store_close(&b->store);
     graphs_close(&b->graphs);
-    memory_give_cuda(d, b->scratch, b->scratch_bytes);
+    memory_give_cuda(d, b->scratch.data, b->scratch.bytes);
+    memory_give_cuda(d, b->rows.data, b->rows.bytes);
     memory_staging_close(&b->staging);
     if (b->stream)
         cudaStreamDestroy(b->stream);

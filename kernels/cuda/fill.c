@@ -13,6 +13,7 @@ static const struct ops naive = {
     .memory_give = memory_give_cuda,
     .sync = backend_sync,
     .prepare = backend_prepare,
+    .calibrate = narrow_calibrate,
     .repeat = graphs_none,
     .repeat_forget = graphs_forget,
     .weight_pack = weight_pack_cuda,

@@ -123,6 +123,10 @@ void graphs_repeat(struct device *d, struct repeat_key key, void (*forward)(void
 
     if (d->broken)
         return;
+    if (d->backend->calibrating) { /* everything is looked at */
+        forward(context);
+        return;
+    }
     g->turn++;
     if (r && r->exec) {
         r->used = g->turn;

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "kernels/cuda/graphs.h"
+#include "kernels/cuda/narrow.h"
 #include "kernels/cuda/slots.h"
 #include "kernels/cuda/store.h"
 #include "kernels/shape.h"
@@ -31,7 +32,7 @@ struct layer_key {
     int64_t n, k, x_stride, y_stride, add_stride; /* add_stride 0: nothing is added */
     int32_t type, y_type;                         /* enum dtype, of x and w, and of y */
     int32_t bias;                                 /* 1: has one */
-    int32_t unused;
+    int32_t narrow;                               /* 1: x and w in e4m3, type counts for y */
 };
 
 struct layer {
@@ -102,7 +103,8 @@ static cudaDataType_t type_of(enum dtype dtype)
 struct product {
     cublasLtMatmulDescOpaque_t desc;
     cublasLtMatrixLayoutOpaque_t a, b, c, d;
-    const void *w, *x, *add;
+    const void *w, *x, *add, *bias;
+    const float *scales; /* of a narrow one, on the device */
     void *y;
     float beta;
 };
@@ -113,22 +115,32 @@ static cublasStatus_t set(struct product *p, cublasLtMatmulDescAttributes_t what
     return cublasLtMatmulDescSetAttribute(&p->desc, what, value, bytes);
 }
 
-static cublasStatus_t describe(struct product *p, const struct layer_key *key, int64_t m,
-                               const void *bias)
+static cublasStatus_t set_scales(struct product *p)
+{
+    const float *w = p->scales + NARROW_SCALE_W, *x = p->scales + NARROW_SCALE_X;
+    cublasStatus_t st = set(p, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &w, sizeof(w));
+
+    return st ? st : set(p, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &x, sizeof(x));
+}
+
+static cublasStatus_t describe(struct product *p, const struct layer_key *key, int64_t m)
 {
     const cublasOperation_t transposed = CUBLAS_OP_T;
     const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-    cudaDataType_t type = type_of((enum dtype)key->type), y_type = type_of((enum dtype)key->y_type);
+    cudaDataType_t type = key->narrow ? CUDA_R_8F_E4M3 : type_of((enum dtype)key->type);
+    cudaDataType_t y_type = type_of((enum dtype)key->y_type);
     uint64_t n = (uint64_t)key->n, k = (uint64_t)key->k, rows = (uint64_t)m;
     int64_t c_stride = key->add_stride ? key->add_stride : key->y_stride;
     cublasStatus_t st = cublasLtMatmulDescInit(&p->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F);
 
     if (!st)
         st = set(p, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed));
-    if (!st && bias)
+    if (!st && p->bias)
         st = set(p, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof(epilogue));
-    if (!st && bias)
-        st = set(p, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof(bias));
+    if (!st && p->bias)
+        st = set(p, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p->bias, sizeof(p->bias));
+    if (!st && key->narrow)
+        st = set_scales(p);
     if (!st)
         st = cublasLtMatrixLayoutInit(&p->a, type, k, n, key->k);
     if (!st)
@@ -201,9 +213,10 @@ static float time_one(struct device *d, struct product *p, const cublasLtMatmulA
 static void key_text(char text[KEY_TEXT_MAX], const struct layer_key *k)
 {
     snprintf(text, KEY_TEXT_MAX, "linear/%s/%s/n%lld/k%lld/x%lld/y%lld/a%lld/b%d",
-             dtype_name((enum dtype)k->type), dtype_name((enum dtype)k->y_type), (long long)k->n,
-             (long long)k->k, (long long)k->x_stride, (long long)k->y_stride,
-             (long long)k->add_stride, (int)k->bias);
+             k->narrow ? "e4m3" : dtype_name((enum dtype)k->type),
+             dtype_name((enum dtype)k->y_type), (long long)k->n, (long long)k->k,
+             (long long)k->x_stride, (long long)k->y_stride, (long long)k->add_stride,
+             (int)k->bias);
 }
 
 /* An algorithm is 64 bytes that only mean something to the version that made them. */
@@ -353,16 +366,48 @@ static struct layer_key key_of(const struct device *d, struct tensor y, struct t
     return key;
 }
 
+/* Run a product by the best algorithm. False if there is none for its kind. */
+static bool multiply(struct device *d, const struct layer_key *key, struct product p,
+                     struct tensor y)
+{
+    struct layer *layer;
+
+    if (!lt_check(d, describe(&p, key, tensor_rows(y)), "linear"))
+        return true;
+    layer = find(d->backend->lt, key);
+    if (!layer)
+        layer = make(d, key, p, y);
+    if (!layer || !layer->found)
+        return d->broken;
+    lt_check(d, run(d, &p, &layer->algo), "linear");
+    return true;
+}
+
+/* In eight bits, if the layer has them and they are settled. A bias has the type of y. */
+static bool multiply_narrow(struct device *d, struct layer_key key, struct product p,
+                            struct tensor y, struct tensor x, struct narrow *n)
+{
+    if (!n || y.dtype != d->dtype || !narrow_takes(d, n, x))
+        return false;
+    key.narrow = 1;
+    key.x_stride = x.dim[3];
+    p.w = n->w;
+    p.scales = n->scales;
+    p.x = narrow_rows(d, n, x);
+    return !p.x || multiply(d, &key, p, y);
+}
+
 void lt_linear(struct device *d, struct tensor y, struct tensor x, const struct weight *w,
                const struct epilogue *e)
 {
     struct layer_key key;
-    struct layer *layer;
     struct product p = {0};
 
     shape_linear(y, x, w, e);
     if (d->broken)
         return;
+    if (d->backend->calibrating && w->packed->narrow)
+        narrow_watch(d, w->packed->narrow, x);
     if (!takes(d, y, x, w, e)) {
         linear_tiled(d, y, x, w, e);
         return;
@@ -372,17 +417,7 @@ void lt_linear(struct device *d, struct tensor y, struct tensor x, const struct 
     p.x = x.data;
     p.y = y.data;
     p.add = key.add_stride ? e->add.data : NULL;
-    /* A bias has the type of what is written. */
-    if (!lt_check(d,
-                  describe(&p, &key, tensor_rows(y),
-                           y.dtype == DTYPE_F32 ? w->packed->b : w->packed->b_typed),
-                  "linear"))
-        return;
-    layer = find(d->backend->lt, &key);
-    if (!layer)
-        layer = make(d, &key, p, y);
-    if (layer && layer->found)
-        lt_check(d, run(d, &p, &layer->algo), "linear");
-    else
+    p.bias = y.dtype == DTYPE_F32 ? w->packed->b : w->packed->b_typed;
+    if (!multiply_narrow(d, key, p, y, x, w->packed->narrow) && !multiply(d, &key, p, y))
         linear_tiled(d, y, x, w, e);
 }

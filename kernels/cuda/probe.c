@@ -42,7 +42,7 @@ int cuda_count(struct why *why)
 
 enum status cuda_probe(int index, unsigned *caps, struct why *why)
 {
-    int count = cuda_count(why), major = 0;
+    int count = cuda_count(why), major = 0, minor = 0;
     cudaError_t error;
 
     *caps = 0;
@@ -52,6 +52,8 @@ enum status cuda_probe(int index, unsigned *caps, struct why *why)
         return why_fail(why, ST_UNSUPPORTED, "there is no GPU %d: they count from 0 to %d", index,
                         count - 1);
     error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
+    if (!error)
+        error = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index);
     if (error)
         return explain(error, why);
     if (major < 8)
@@ -61,12 +63,16 @@ enum status cuda_probe(int index, unsigned *caps, struct why *why)
     *caps = CAP_SM80 | CAP_CUBLASLT | CAP_CUDNN | CAP_GRAPHS;
     if (major == 9)
         *caps |= CAP_SM90;
+    if (10 * major + minor >= 89)
+        *caps |= CAP_FP8;
     return ST_OK;
 }
 
-static const char *precision_name(enum dtype dtype)
+static const char *precision_name(const struct device *d)
 {
-    return dtype == DTYPE_F32 ? "float32" : dtype_name(dtype);
+    return d->precision == PRECISION_FP8 ? "bf16 with large linears in fp8"
+           : d->dtype == DTYPE_F32       ? "float32"
+                                         : dtype_name(d->dtype);
 }
 
 void cuda_describe(const struct device *d, char *text, size_t bytes)
@@ -75,5 +81,5 @@ void cuda_describe(const struct device *d, char *text, size_t bytes)
 
     snprintf(text, bytes, "cuda:%d: %s, sm_%d%d%s%s%s, %s", d->index, b->properties.name,
              b->properties.major, b->properties.minor, b->lt ? ", cuBLASLt" : "",
-             b->dnn ? ", cuDNN" : "", b->graphs ? ", graphs" : "", precision_name(d->dtype));
+             b->dnn ? ", cuDNN" : "", b->graphs ? ", graphs" : "", precision_name(d));
 }

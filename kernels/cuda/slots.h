@@ -22,6 +22,7 @@ void backend_close(struct device *d);
 void backend_sync(struct device *d);
 void backend_enter(struct device *d);
 void backend_prepare(struct device *d);
+void narrow_calibrate(struct device *d, bool begin);
 void *memory_take_cuda(struct device *d, size_t bytes);
 void memory_give_cuda(struct device *d, void *memory, size_t bytes);
 void memory_upload(struct device *d, struct tensor y, const void *host);

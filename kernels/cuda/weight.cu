@@ -5,6 +5,7 @@
  * once in the GPU's memory.
  */
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/narrow.h"
 #include "kernels/cuda/number.h"
 #include "kernels/cuda/slots.h"
 
@@ -131,7 +132,9 @@ enum status weight_pack_cuda(struct device *d, struct weight *w, struct why *why
     if (w->packed && pack_up(d, w->packed, w)) {
         put(d, flat(w->w, w->packed->w, d->dtype), w->w, shape);
         put_bias(d, w->packed, w, 1);
-        if (!d->broken)
+        if (narrow_suits(d, w))
+            w->packed->narrow = narrow_take(d, w, w->packed->w);
+        if (!d->broken && (w->packed->narrow || !narrow_suits(d, w)))
             return ST_OK;
     }
     weight_free_cuda(d, w);
@@ -148,7 +151,9 @@ void weight_free_cuda(struct device *d, struct weight *w)
     struct packed *p = w->packed;
 
     w->packed = NULL;
-    if (p)
-        packed_give(d, p->up);
+    if (!p)
+        return;
+    packed_give(d, p->up);
+    narrow_give(d, p->narrow);
     packed_give(d, p);
 }

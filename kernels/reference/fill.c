@@ -63,6 +63,12 @@ static void reference_sync(struct device *d)
 }
 
 /* oneDNN, on top, makes its plans when they are first asked for, in milliseconds. */
+static void reference_calibrate(struct device *d, bool begin)
+{
+    (void)d;
+    (void)begin;
+}
+
 static void reference_prepare(struct device *d)
 {
     (void)d;
@@ -138,6 +144,7 @@ void ops_fill_reference(struct ops *ops)
         .memory_give = reference_memory_give,
         .sync = reference_sync,
         .prepare = reference_prepare,
+        .calibrate = reference_calibrate,
         .repeat = reference_repeat,
         .repeat_forget = reference_repeat_forget,
         .weight_pack = reference_weight_pack,

@@ -180,6 +180,27 @@ void check_repeat(struct check *c)
     }
 }
 
+/* Looking changes nothing, neither while nor after it is done. What is kept narrow by it has a test
+   of its own (tests/cuda_on_cpu/test_narrow.c). */
+void check_calibrate(struct check *c)
+{
+    while (check_next_case(c, 0)) {
+        struct ask ask = {.name = "x", .dim = {draw_size(c, 1, 5), 1, 1, draw_size(c, 1, 300)}};
+        struct twin *x = draw_input(c, ask), *y;
+
+        ask.name = "y";
+        y = draw_output(c, ask);
+        while (check_next_run(c)) {
+            struct device *d = c->device;
+
+            d->ops.calibrate(d, true);
+            d->ops.affine(d, y->t, x->t, 3, 1);
+            d->ops.calibrate(d, false);
+            d->ops.affine(d, y->t, y->t, 2, 0);
+        }
+    }
+}
+
 /* Bytes are shown as whole numbers, so that every one of them is judged. */
 void check_download_pixels(struct check *c)
 {

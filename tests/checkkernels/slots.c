@@ -12,6 +12,7 @@ const struct slot slots[] = {
     {SLOT(memory_give), check_memory, false, false},
     {SLOT(sync), check_memory, false, false},
     {SLOT(prepare), check_repeat, false, false},
+    {SLOT(calibrate), check_calibrate, false, false},
     {SLOT(repeat), check_repeat, false, false},
     {SLOT(repeat_forget), check_repeat, false, false},
     {SLOT(weight_pack), check_weight_pack, true, false},

@@ -6,6 +6,7 @@
 #include <cublasLt.h>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 
 enum { ALGORITHMS = 2, ALIGNMENT = 16 };
 #define MAGIC 0x6c696d6e65720001u
@@ -38,7 +39,7 @@ const char *cublasLtGetStatusString(cublasStatus_t status)
 cublasStatus_t cublasLtMatmulDescInit(cublasLtMatmulDesc_t desc, cublasComputeType_t compute,
                                       cudaDataType_t scale)
 {
-    *desc = {CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, NULL};
+    *desc = {CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, NULL, NULL, NULL};
     return compute == CUBLAS_COMPUTE_32F && scale == CUDA_R_32F ? CUBLAS_STATUS_SUCCESS
                                                                 : CUBLAS_STATUS_INVALID_VALUE;
 }
@@ -53,6 +54,10 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc,
         memcpy(&desc->epilogue, value, bytes);
     else if (what == CUBLASLT_MATMUL_DESC_BIAS_POINTER && bytes == sizeof(desc->bias))
         memcpy(&desc->bias, value, bytes);
+    else if (what == CUBLASLT_MATMUL_DESC_A_SCALE_POINTER && bytes == sizeof(desc->a_scale))
+        memcpy(&desc->a_scale, value, bytes);
+    else if (what == CUBLASLT_MATMUL_DESC_B_SCALE_POINTER && bytes == sizeof(desc->b_scale))
+        memcpy(&desc->b_scale, value, bytes);
     else
         return CUBLAS_STATUS_INVALID_VALUE;
     return CUBLAS_STATUS_SUCCESS;
@@ -84,7 +89,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
 
 static size_t bytes_of(cudaDataType_t type)
 {
-    return type == CUDA_R_32F ? 4 : 2;
+    return type == CUDA_R_32F ? 4 : type == CUDA_R_8F_E4M3 ? 1 : 2;
 }
 
 static bool fits(cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
@@ -95,7 +100,9 @@ static bool fits(cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMa
 
     return b->rows == k && d->rows == n && d->columns == b->columns && c->rows == n &&
            c->columns == d->columns && a->type == b->type && c->type == d->type &&
-           (d->type == a->type || d->type == CUDA_R_32F);
+           (a->type == CUDA_R_8F_E4M3
+                ? desc->transposed && d->type != CUDA_R_8F_E4M3 && k % 16 == 0 && n % 16 == 0
+                : d->type == a->type || d->type == CUDA_R_32F);
 }
 
 static bool is_known(const cublasLtMatmulAlgo_t *algo)
@@ -146,6 +153,8 @@ static float load(const void *at, cudaDataType_t type, int64_t i)
         return ((const float *)at)[i];
     if (type == CUDA_R_16F)
         return __half2float(((const __half *)at)[i]);
+    if (type == CUDA_R_8F_E4M3)
+        return cuda_on_cpu_e4m3(((const uint8_t *)at)[i]);
     return __bfloat162float(((const __nv_bfloat16 *)at)[i]);
 }
 
@@ -170,7 +179,9 @@ static float dot(const product *p, int64_t i, int64_t j)
 
         sum += load(p->left, p->a.type, left) * load(p->right, p->b.type, at + j * p->b.stride);
     }
-    return sum;
+    if (p->desc.a_scale)
+        sum *= *p->desc.a_scale;
+    return p->desc.b_scale ? sum * *p->desc.b_scale : sum;
 }
 
 static void run(const void *arguments)
