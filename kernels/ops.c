@@ -246,6 +246,14 @@ static void measure_concat(struct device *d, struct tensor y, struct tensor x1, 
     shape_concat(y, x1, x2);
 }
 
+static void measure_blend(struct device *d, struct tensor y, struct tensor x, struct tensor z,
+                          enum fade fade)
+{
+    (void)d;
+    (void)fade;
+    shape_blend(y, x, z);
+}
+
 static void measure_pool(struct device *d, struct tensor y, struct tensor x, enum pool kind,
                          int kernel, int stride, const int pad[4])
 {
@@ -305,6 +313,7 @@ void ops_fill_measure(struct ops *ops)
         .advance = measure_advance,
         .convert = measure_convert,
         .concat = measure_concat,
+        .blend = measure_blend,
         .pool = measure_pool,
         .embed_tokens = measure_embed_tokens,
         .embed_time = measure_embed_time,

@@ -43,6 +43,11 @@ enum act {
     ACT_TANH,
 };
 
+enum fade {
+    FADE_DOWN,   /* from the first line to the last */
+    FADE_ACROSS, /* from the first column to the last */
+};
+
 enum pool {
     POOL_MAX,
     POOL_MEAN, /* over the cells that lie inside the picture */
@@ -208,6 +213,12 @@ struct ops {
 
     /* y[.., C1 + C2] = x1[.., C1] beside x2[.., C2]. */
     void (*concat)(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
+
+    /* Where two pieces of a picture overlap, y is x that fades into z: (1 - t) x + t z, with t = i
+       / n in line, or column, i of n. Products and sum are rounded one by one, as in advance. All
+       are lines of pixels, [B, H, 1, W * 3], f32, and may be strided. y may be z. */
+    void (*blend)(struct device *d, struct tensor y, struct tensor x, struct tensor z,
+                  enum fade fade);
 
     /* Windows of kernel x kernel; y[B, H', W', C] with H' from stride and the one-sided pads.
        kernel == 0 means the whole picture, y[B, 1, 1, C]. */

@@ -176,6 +176,13 @@ void shape_concat(struct tensor y, struct tensor x1, struct tensor x2)
     assert(y.dim[3] == x1.dim[3] + x2.dim[3]);
 }
 
+void shape_blend(struct tensor y, struct tensor x, struct tensor z)
+{
+    assert(y.dtype == DTYPE_F32 && x.dtype == DTYPE_F32 && z.dtype == DTYPE_F32);
+    assert(tensor_same_shape(y, x) && tensor_same_shape(y, z));
+    assert(y.dim[2] == 1 && y.dim[3] % 3 == 0);
+}
+
 void shape_pool(struct tensor y, struct tensor x, int kernel, int stride, const int pad[4])
 {
     assert(is_float(y) && is_float(x) && tensor_is_dense(y) && tensor_is_dense(x));

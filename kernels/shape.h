@@ -36,6 +36,7 @@ void shape_advance(const struct advance *a);
 void shape_geglu(struct tensor y, struct tensor x);
 void shape_convert(struct tensor y, struct tensor x);
 void shape_concat(struct tensor y, struct tensor x1, struct tensor x2);
+void shape_blend(struct tensor y, struct tensor x, struct tensor z);
 void shape_pool(struct tensor y, struct tensor x, int kernel, int stride, const int pad[4]);
 void shape_embed_tokens(struct tensor y, struct tensor ids, struct tensor table,
                         struct tensor position);

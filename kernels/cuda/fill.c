@@ -37,6 +37,7 @@ static const struct ops naive = {
     .advance = advance_all,
     .convert = convert_naive,
     .concat = concat_naive,
+    .blend = blend_naive,
     .pool = pool_naive,
     .embed_tokens = embed_tokens_naive,
     .embed_time = embed_time_naive,

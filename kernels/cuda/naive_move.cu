@@ -61,6 +61,30 @@ void concat_naive(struct device *d, struct tensor y, struct tensor x1, struct te
            number_rows_of(x2), tensor_rows(y), x1.dim[3], y.dim[3]);
 }
 
+/* i of n is z's: of all lines, or of all columns, each of which is three numbers. */
+static __global__ void blend(struct number_rows y, struct number_rows x, struct number_rows z,
+                             int64_t rows, int64_t columns, int64_t height, enum fade fade)
+{
+    int64_t row, c, i, n;
+    float from, to;
+
+    if (!number_of_thread(rows, columns, &row, &c))
+        return;
+    i = fade == FADE_DOWN ? row % height : c / 3;
+    n = fade == FADE_DOWN ? height : columns / 3;
+    from = __fmul_rn(__fdiv_rn((float)(n - i), (float)n), number_load(x, row, c));
+    to = __fmul_rn(__fdiv_rn((float)i, (float)n), number_load(z, row, c));
+    number_store(y, row, c, __fadd_rn(from, to));
+}
+
+void blend_naive(struct device *d, struct tensor y, struct tensor x, struct tensor z,
+                 enum fade fade)
+{
+    shape_blend(y, x, z);
+    launch(d, "blend_naive", one_each(y), blend, number_rows_of(y), number_rows_of(x),
+           number_rows_of(z), tensor_rows(y), y.dim[3], y.dim[1], fade);
+}
+
 /* Heights and widths of a picture made from another. */
 struct sizes {
     int64_t x_height, x_width, y_height, y_width;

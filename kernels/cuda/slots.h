@@ -98,6 +98,8 @@ void convert_naive(struct device *d, struct tensor y, struct tensor x);
 void convert_packed(struct device *d, struct tensor y, struct tensor x);
 void concat_naive(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
 void concat_packed(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
+void blend_naive(struct device *d, struct tensor y, struct tensor x, struct tensor z,
+                 enum fade fade);
 void pool_naive(struct device *d, struct tensor y, struct tensor x, enum pool kind, int kernel,
                 int stride, const int pad[4]);
 void embed_tokens_naive(struct device *d, struct tensor y, struct tensor ids, struct tensor table,

@@ -168,6 +168,7 @@ void ops_fill_reference(struct ops *ops)
         .advance = reference_advance,
         .convert = reference_convert,
         .concat = reference_concat,
+        .blend = reference_blend,
         .pool = reference_pool,
         .embed_tokens = reference_embed_tokens,
         .embed_time = reference_embed_time,

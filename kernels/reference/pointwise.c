@@ -150,3 +150,44 @@ void reference_concat(struct device *d, struct tensor y, struct tensor x1, struc
     reference_convert(d, tensor_columns(y, 0, x1.dim[3]), x1);
     reference_convert(d, tensor_columns(y, x1.dim[3], x2.dim[3]), x2);
 }
+
+/* One line, `share` of which is z's. Rounded on its way, as advance is: the same on every device.
+ */
+static void blend_line(float *y, const float *x, const float *z, int64_t count,
+                       const float share[2])
+{
+    for (int64_t i = 0; i < count; i++) {
+        float from = share[0] * x[i];
+        float to = share[1] * z[i];
+        y[i] = from + to;
+    }
+}
+
+/* The two shares of place i of n. */
+static void blend_shares(float share[2], int64_t i, int64_t n)
+{
+    share[0] = (float)((double)(n - i) / (double)n);
+    share[1] = (float)((double)i / (double)n);
+}
+
+void reference_blend(struct device *d, struct tensor y, struct tensor x, struct tensor z,
+                     enum fade fade)
+{
+    int64_t lines = tensor_rows(y), height = y.dim[1], width = y.dim[3] / 3;
+
+    shape_blend(y, x, z);
+#pragma omp parallel for num_threads(d->threads)
+    for (int64_t line = 0; line < lines; line++) {
+        float *to = tensor_row(y, line), share[2];
+        const float *from = tensor_row(x, line), *into = tensor_row(z, line);
+        if (fade == FADE_DOWN) {
+            blend_shares(share, line % height, height);
+            blend_line(to, from, into, y.dim[3], share);
+            continue;
+        }
+        for (int64_t i = 0; i < width; i++) {
+            blend_shares(share, i, width);
+            blend_line(to + 3 * i, from + 3 * i, into + 3 * i, 3, share);
+        }
+    }
+}

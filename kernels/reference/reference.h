@@ -69,6 +69,8 @@ void reference_affine(struct device *d, struct tensor y, struct tensor x, float 
 void reference_advance(struct device *d, const struct advance *pictures, int count);
 void reference_convert(struct device *d, struct tensor y, struct tensor x);
 void reference_concat(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);
+void reference_blend(struct device *d, struct tensor y, struct tensor x, struct tensor z,
+                     enum fade fade);
 void reference_pool(struct device *d, struct tensor y, struct tensor x, enum pool kind, int kernel,
                     int stride, const int pad[4]);
 void reference_embed_tokens(struct device *d, struct tensor y, struct tensor ids,

@@ -215,6 +215,7 @@ void check_calibrate(struct check *c);
 void check_advance(struct check *c);
 void check_convert(struct check *c);
 void check_concat(struct check *c);
+void check_blend(struct check *c);
 void check_pool(struct check *c);
 void check_embed_tokens(struct check *c);
 void check_embed_time(struct check *c);

@@ -203,3 +203,29 @@ void check_concat(struct check *c)
             c->device->ops.concat(c->device, y->t, x1->t, x2->t);
     }
 }
+
+/* images, lines, columns: the edges of tiles of 512 x 512 and 1024 x 1024 pixels */
+static const int64_t edges[][3] = {{1, 128, 512}, {1, 512, 128}, {1, 256, 1024}, {1, 1024, 256}};
+
+void check_blend(struct check *c)
+{
+    while (check_next_case(c, COUNT(edges))) {
+        int64_t drawn[3] = {draw_size(c, 1, 5), draw_size(c, 1, 65), draw_size(c, 1, 65)};
+        const int64_t *s = c->listed < 0 ? drawn : edges[c->listed];
+        enum fade fade = s[1] < s[2] ? FADE_DOWN : FADE_ACROSS;
+        struct ask ask = {.name = "x",
+                          .dim = {s[0], s[1], 1, 3 * s[2]},
+                          .dtype = DTYPE_F32,
+                          .typed = true,
+                          .strided = true};
+        struct twin *x = draw_input(c, ask), *y, *z;
+
+        ask.name = "z";
+        z = draw_input(c, ask);
+        ask.name = "y";
+        y = draw_chance(c, 50) ? draw_over(c, "y", z) : draw_output(c, ask);
+        check_note(c, "%s", fade == FADE_DOWN ? "down" : "across");
+        while (check_next_run(c))
+            c->device->ops.blend(c->device, y->t, x->t, z->t, fade);
+    }
+}

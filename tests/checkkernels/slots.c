@@ -36,6 +36,7 @@ const struct slot slots[] = {
     {SLOT(advance), check_advance, false, false},
     {SLOT(convert), check_convert, false, false},
     {SLOT(concat), check_concat, false, false},
+    {SLOT(blend), check_blend, false, false},
     {SLOT(pool), check_pool, false, false},
     {SLOT(embed_tokens), check_embed_tokens, false, false},
     {SLOT(embed_time), check_embed_time, false, false},
