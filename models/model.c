@@ -120,6 +120,7 @@ static void fill_info(struct model *m, const char *folder)
     if (info->size_min < info->size_multiple)
         info->size_min = info->size_multiple;
     info->size_max = at_most(2048, 2 * info->size_default);
+    info->tile_own = vae.tile;
     info->prompt_tokens = tokenizer_length(m->parts.tokenizer[0]);
     info->encoders = m->parts.encoders;
     info->context_width = unet.context_width;
@@ -236,6 +237,13 @@ enum status model_check(const struct model *m, const struct picture *picture, st
 }
 
 /* Sizing */
+
+void model_set_tile(struct model *m, int tile)
+{
+    assert(tile >= 0 && tile % VAE_TILE_STEP == 0);
+    if (m->info.tile_own)
+        m->info.tile = tile;
+}
 
 static bool scratch_grow(const struct model *m, int seats, size_t pixels)
 {
@@ -473,13 +481,14 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
 struct decoding {
     const struct vae *vae;
     struct tensor pixels, z;
+    int tile;
 };
 
 static void decode(void *context)
 {
     const struct decoding *p = context;
 
-    vae_decode(p->vae, p->pixels, p->z);
+    vae_decode_tiled(p->vae, p->pixels, p->z, p->tile);
 }
 
 /* The pixels as bytes, and as floats too unless rgb is NULL. */
@@ -489,7 +498,7 @@ static void decode_pixels(const struct model *m, const struct latent *l, uint8_t
     size_t mark = arena_mark(&d->arena);
     int64_t scale = m->info.latent_scale;
     int height = (int)l->x.dim[1], width = (int)l->x.dim[2];
-    struct decoding p = {.vae = m->parts.vae};
+    struct decoding p = {.vae = m->parts.vae, .tile = m->info.tile};
 
     p.pixels = tensor_carve(&d->arena, DTYPE_F32, 1, scale * height, scale * width, 3);
     p.z = tensor_carve_like(&d->arena, l->x);

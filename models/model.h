@@ -34,6 +34,8 @@ struct model_info {
     int size_default;  /* pixels: sample_size of the UNet times latent_scale */
     int size_multiple; /* width and height are multiples of this */
     int size_min, size_max;
+    int tile_own; /* latents along a tile, if pictures are decoded in tiles; 0: they cannot be */
+    int tile;     /* the same, as it is now; 0: they are decoded whole */
     int prompt_tokens; /* ids per prompt, start and end included */
     int encoders;      /* text encoders, each with ids of its own */
     int context_width;
@@ -84,6 +86,11 @@ MUST_USE enum status model_check_folder(const char *folder, char *out, size_t by
 /* Is this picture one that the model can make? The sentence names the field and the range. */
 MUST_USE enum status model_check(const struct model *m, const struct picture *picture,
                                  struct why *why);
+
+/* Pictures larger than `tile` x `tile` latents are decoded in such tiles from now on (vae.h); 0:
+   whole. Other pixels come out, so this is said before memory is measured, once and for all. A
+   model that cannot is left as it is. */
+void model_set_tile(struct model *m, int tile);
 
 /* Carve and rewind, on a measuring device, everything that one step of `seats` latents of this size
    and one decode need beside the latents themselves. For whoever sizes the arena: between

@@ -88,7 +88,8 @@ struct vae_info vae_info(const struct vae *v)
 {
     return (struct vae_info){.latent_channels = v->latent_channels,
                              .scale = 1 << (v->levels - 1),
-                             .force_upcast = v->force_upcast};
+                             .force_upcast = v->force_upcast,
+                             .tile = v->tile};
 }
 
 void vae_decode(const struct vae *v, struct tensor y, struct tensor z)

@@ -8,6 +8,7 @@
  * - Decoder blocks have one resnet more than layers_per_block; the encoder's have not.
  * - The attention in the middle has one head over all channels, and a bias on q, k and v. Files
  * from before 2023 call them query, key, value and proj_attn.
+ * - Without sample_size a tile is one of 512 pixels; diffusers' default of 32 is no picture at all.
  * - The encoder ends in mean and log variance; quant_conv mixes both before they are split.
  */
 #include "models/parts/vae_parts.h"
@@ -18,6 +19,7 @@
 struct shape {
     int levels, channels[VAE_LEVELS_MAX];
     int layers, groups, latents;
+    int sample_size; /* pixels along the pictures that it learned from */
     bool attention, quant, post_quant;
 };
 
@@ -33,6 +35,19 @@ static void read_blocks(struct keys *c, const char *key, const char *type, int l
             keys_fail(c, ST_UNSUPPORTED, "%s has %.60s, only %s is supported", key, name[i], type);
 }
 
+/* A number, or height and width, the first of which diffusers takes. */
+static int read_sample_size(struct keys *c)
+{
+    const struct range range = {1, 1 << 14};
+    int size[2] = {512, 512}, count = 2;
+
+    if (!c->status && json_type_of(json_get(c->root, "sample_size")) == JSON_TYPE_ARRAY)
+        keys_ints(c, "sample_size", size, &count, 2, range);
+    else
+        size[0] = keys_int(c, "sample_size", size[0], range);
+    return size[0];
+}
+
 static void read_shape(struct keys *c, struct shape *s)
 {
     const struct range width = {1, 1 << 14};
@@ -44,6 +59,7 @@ static void read_shape(struct keys *c, struct shape *s)
     s->layers = keys_int(c, "layers_per_block", 1, (struct range){1, 8});
     s->groups = keys_int(c, "norm_num_groups", 32, width);
     s->latents = keys_int(c, "latent_channels", 4, width);
+    s->sample_size = read_sample_size(c);
     s->attention = keys_bool(c, "mid_block_add_attention", true);
     s->quant = keys_bool(c, "use_quant_conv", true);
     s->post_quant = keys_bool(c, "use_post_quant_conv", true);
@@ -191,6 +207,14 @@ static void load_decoder(struct params *p, struct chain *c, const struct shape *
     add_end(p, c, s, (int[2]){s->channels[0], 3}, "decoder");
 }
 
+/* Latents along a tile that shows as much as a picture that it learned from. */
+static int tile_of(const struct shape *s)
+{
+    int tile = (s->sample_size >> (s->levels - 1)) / VAE_TILE_STEP * VAE_TILE_STEP;
+
+    return tile < 2 * VAE_TILE_STEP ? 2 * VAE_TILE_STEP : tile;
+}
+
 void vae_kl_load(struct vae *v, struct keys *c)
 {
     struct shape s;
@@ -199,6 +223,7 @@ void vae_kl_load(struct vae *v, struct keys *c)
     v->latent_channels = s.latents;
     v->levels = s.levels;
     v->moments = 2 * s.latents;
+    v->tile = tile_of(&s);
     v->scaling_factor = (float)keys_real(c, "scaling_factor", 0.18215);
     if (c->status)
         return;

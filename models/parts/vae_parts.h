@@ -16,6 +16,7 @@ struct vae {
     struct params params;
     struct chain encoder, decoder;
     int latent_channels, levels;
+    int tile;    /* as in vae_info */
     int moments; /* channels that the encoder ends with; the mean comes first */
     bool force_upcast;
     bool bend; /* AutoencoderTiny: 3 tanh(z / 3) before decoding, pixels in [0, 1] inside */
