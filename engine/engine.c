@@ -5,6 +5,8 @@
 #include "base/ring.h"
 #include "engine/finish.h"
 #include "engine/lane.h"
+#include "engine/sizing.h"
+#include "models/vae.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -263,7 +265,8 @@ static enum status open_lane(struct engine *e, int i, struct why *why)
                                    .model_folder = o->model_folder,
                                    .model_count = o->model_count,
                                    .seats_max = o->seats_max,
-                                   .size_max = o->size_max};
+                                   .size_max = o->size_max,
+                                   .vae_tile = o->vae_tile};
     enum status st = lane_open(&e->worker[i].lane, &options, why);
 
     e->worker[i].engine = e;
@@ -302,6 +305,9 @@ static enum status check_options(struct engine_options *o, struct why *why)
     if (o->seats_max < 1 || o->seats_max > BATCH_SEATS_MAX)
         return why_fail(why, ST_INVALID, "seats must be 1 to %d, not %d", BATCH_SEATS_MAX,
                         o->seats_max);
+    if (o->vae_tile < 0 || o->vae_tile % VAE_TILE_STEP)
+        return why_fail(why, ST_INVALID, "a tile must be a multiple of %d latents, not %d",
+                        VAE_TILE_STEP, o->vae_tile);
     if (o->queue_max < 1 || o->finish_threads < 1 || o->finish_threads > FINISH_THREADS_MAX)
         return why_fail(why, ST_INVALID, "the queue needs 1 place and 1 to %d finish threads",
                         FINISH_THREADS_MAX);
@@ -446,10 +452,12 @@ void engine_get_stats(const struct engine *e, struct engine_stats *out)
 
 void engine_describe(const struct engine *e, char *text, size_t bytes)
 {
-    char device[128];
+    const struct lane *lane = &e->worker[0].lane;
+    char device[128], tiles[256];
     const char *more = e->lanes > 1 ? " and others" : "";
 
-    device_describe(e->worker[0].lane.device, device, sizeof(device));
-    snprintf(text, bytes, "%s%s; %d seats, %d may wait", device, more,
-             e->options.seats_max * e->lanes, e->options.queue_max);
+    device_describe(lane->device, device, sizeof(device));
+    sizing_describe(lane->models, e->options.model_count, tiles, sizeof(tiles));
+    snprintf(text, bytes, "%s%s; %d seats, %d may wait%s", device, more,
+             e->options.seats_max * e->lanes, e->options.queue_max, tiles);
 }

@@ -26,6 +26,7 @@ struct engine_options {
     int queue_max;      /* pictures that may wait; 0: 64 */
     int finish_threads; /* 0: 2 */
     int size_max;       /* pixels, on top of each model's own limit; 0: the model's own */
+    int vae_tile;       /* latents along a tile of a decoded picture; 0: whole if memory allows */
 };
 
 struct engine_stats {
@@ -57,6 +58,7 @@ MUST_USE enum status engine_submit(struct engine *e, struct job *const *jobs, in
 /* False once a device broke: drain, exit, let the supervisor restart. */
 bool engine_is_healthy(const struct engine *e);
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
+/* The first device, what all of them hold, and which models decode in tiles. */
 void engine_describe(const struct engine *e, char *text, size_t bytes);
 
 #endif /* ENGINE_ENGINE_H */

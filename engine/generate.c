@@ -2,6 +2,7 @@
 #include "engine/generate.h"
 
 #include "base/clock.h"
+#include "engine/sizing.h"
 #include "models/calibrate.h"
 #include "models/weights.h"
 
@@ -44,6 +45,44 @@ static void fill_defaults(struct picture *p, const struct generate_options *o,
         p->sampler = info->sampler_default;
 }
 
+static void carve(void *context)
+{
+    struct run *r = context;
+    const struct picture *p = &r->result->picture;
+
+    model_latent_carve(r->model, &r->latent, p->width, p->height);
+}
+
+static enum status rehearse(void *context, int model, struct why *why)
+{
+    struct run *r = context;
+    const struct picture *p = &r->result->picture;
+
+    (void)model; /* there is one */
+    return model_rehearse(r->model, 1, p->width, p->height, why);
+}
+
+static enum status size_memory(struct run *r)
+{
+    const struct sizing sizing = {.device = r->device,
+                                  .models = &r->model,
+                                  .model_count = 1,
+                                  .tile = r->options->vae_tile,
+                                  .carve = carve,
+                                  .rehearse = rehearse,
+                                  .context = r};
+
+    return sizing_take(&sizing, r->why);
+}
+
+/* As result->tile. */
+static int tile_of(const struct model_info *info, const struct picture *p)
+{
+    int pixels = info->tile * info->latent_scale;
+
+    return p->width > pixels || p->height > pixels ? info->tile : 0;
+}
+
 static enum status load(struct run *r)
 {
     const struct generate_options *o = r->options;
@@ -60,14 +99,10 @@ static enum status load(struct run *r)
     st = model_check(r->model, p, r->why);
     if (st)
         return st;
-
-    device_measure_begin(r->device);
-    model_latent_carve(r->model, &r->latent, p->width, p->height);
-    st = model_rehearse(r->model, 1, p->width, p->height, r->why);
-    enum status end = device_measure_end(r->device, st ? NULL : r->why);
-    if (st || end)
-        return st ? st : end;
-    model_latent_carve(r->model, &r->latent, p->width, p->height);
+    st = size_memory(r);
+    if (st)
+        return st;
+    r->result->tile = tile_of(model_info(r->model), p);
     return calibrate_run(r->model, r->device, &r->latent, p->width, p->height, r->why);
 }
 

@@ -16,6 +16,7 @@ struct generate_options {
     struct device_options device;
     const char *model_folder;
     struct picture picture; /* fields below 0, or a NULL negative, take the model's default */
+    int vae_tile;           /* latents along a tile of the decoded picture; 0: as memory allows */
     bool sampler_default;   /* ignore picture.sampler, take the model's */
     const char *noise_path; /* safetensors with `noise`, or NULL */
     const char *dump_path;  /* or NULL */
@@ -27,6 +28,7 @@ struct generate_result {
     struct image image;     /* the caller closes it */
     struct picture picture; /* with the defaults filled in; texts are the caller's own */
     bool prompt_cut;
+    int tile; /* latents along the tiles that the picture was decoded in; 0: it was not */
     double load_ms, encode_ms, denoise_ms, decode_ms;
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/lane.h"
 
+#include "base/log.h"
+#include "engine/sizing.h"
 #include "models/calibrate.h"
 
 #include <string.h>
@@ -23,35 +25,49 @@ static enum status load_models(struct lane *lane, const struct lane_options *o, 
     return ST_OK;
 }
 
-static void carve_seats(struct lane *lane, const struct lane_options *o)
+/* What memory is sized for. */
+struct turn {
+    struct lane *lane;
+    const struct lane_options *options;
+};
+
+static void carve_seats(void *context)
 {
-    batch_init(&lane->batch, lane->models, o->model_count, o->seats_max, o->size_max);
+    const struct turn *t = context;
+
+    batch_init(&t->lane->batch, t->lane->models, t->options->model_count, t->options->seats_max,
+               t->options->size_max);
 }
 
-/* Walk through the biggest turn there can be on an arena that only counts, then take that much. */
+static enum status rehearse(void *context, int m, struct why *why)
+{
+    const struct turn *t = context;
+    const struct lane_options *o = t->options;
+    int size = model_info(t->lane->models[m])->size_max;
+
+    if (o->size_max > 0 && o->size_max < size)
+        size = o->size_max;
+    return model_rehearse(t->lane->models[m], o->seats_max, size, size, why);
+}
+
 static enum status size_memory(struct lane *lane, const struct lane_options *o, struct why *why)
 {
-    enum status st = ST_OK;
+    struct turn turn = {lane, o};
+    const struct sizing sizing = {.device = lane->device,
+                                  .models = lane->models,
+                                  .model_count = o->model_count,
+                                  .tile = o->vae_tile,
+                                  .carve = carve_seats,
+                                  .rehearse = rehearse,
+                                  .context = &turn};
+    enum status st = sizing_take(&sizing, why);
+    char tiles[256];
 
-    device_measure_begin(lane->device);
-    carve_seats(lane, o);
-    for (int m = 0; m < o->model_count && !st; m++) {
-        int size = model_info(lane->models[m])->size_max;
-
-        if (o->size_max > 0 && o->size_max < size)
-            size = o->size_max;
-        st = model_rehearse(lane->models[m], o->seats_max, size, size, why);
-    }
-    if (st) {
-        enum status end = device_measure_end(lane->device, NULL);
-
-        (void)end;
-        return st;
-    }
-    st = device_measure_end(lane->device, why);
     if (st)
         return st;
-    carve_seats(lane, o);
+    sizing_describe(lane->models, o->model_count, tiles, sizeof(tiles));
+    log_info("memory", "device=%d activations_mib=%zu%s", lane->device->index,
+             lane->device->arena.peak >> 20, tiles);
     return ST_OK;
 }
 

@@ -16,6 +16,7 @@ struct lane_options {
     int model_count;
     int seats_max;
     int size_max; /* pixels, on top of each model's own limit; 0: the model's own */
+    int vae_tile; /* latents along a tile that pictures are decoded in; 0: as memory allows */
 };
 
 struct lane {

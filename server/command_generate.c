@@ -3,6 +3,7 @@
 #include "codec/encode.h"
 #include "engine/generate.h"
 #include "kernels/devices.h"
+#include "models/vae.h"
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/show.h"
@@ -20,6 +21,7 @@
 
 #define BAR_WIDTH   30
 #define THREADS_MAX 256
+#define TILE_MAX    1024
 
 static const char help[] =
     "limner generate - make one picture here and now\n\n"
@@ -39,6 +41,8 @@ static const char help[] =
     "    --device NAME         auto, cpu, or cuda:0; auto takes a GPU when there is one\n"
     "    --precision NAME      auto, f32, mixed (bf16 where a CPU is faster with it), bf16,\n"
     "                          f16 or fp8 (large linears in eight bits)\n"
+    "    --vae-tile N          decode in tiles of N latents; without it in one piece, if memory\n"
+    "                          allows\n"
     "    --show                show it on a terminal that can (kitty, Ghostty, Konsole, iTerm2,\n"
     "                          WezTerm, mintty)\n";
 
@@ -69,6 +73,7 @@ enum flag {
     FLAG_THREADS,
     FLAG_DEVICE,
     FLAG_PRECISION,
+    FLAG_VAE_TILE,
     FLAG_SHOW,
 };
 
@@ -89,6 +94,7 @@ static const struct option flags[] = {
     {"threads", required_argument, NULL, FLAG_THREADS},
     {"device", required_argument, NULL, FLAG_DEVICE},
     {"precision", required_argument, NULL, FLAG_PRECISION},
+    {"vae-tile", required_argument, NULL, FLAG_VAE_TILE},
     {"show", no_argument, NULL, FLAG_SHOW},
     {NULL, 0, NULL, 0},
 };
@@ -138,6 +144,16 @@ static enum status read_precision(struct command *c, const char *text, struct wh
     return devices_precision(&c->generate.device.precision, text, why);
 }
 
+static enum status read_tile(struct command *c, const char *text, struct why *why)
+{
+    enum status st = read_int(&c->generate.vae_tile, "vae-tile", text, TILE_MAX, why);
+
+    if (st || c->generate.vae_tile % VAE_TILE_STEP == 0)
+        return st;
+    return why_fail(why, ST_INVALID, "--vae-tile must be a multiple of %d, not '%s'", VAE_TILE_STEP,
+                    text);
+}
+
 static enum status read_flag(struct command *c, int flag, struct why *why)
 {
     struct picture *p = &c->generate.picture;
@@ -180,6 +196,8 @@ static enum status read_flag(struct command *c, int flag, struct why *why)
         return ST_OK;
     case FLAG_PRECISION:
         return read_precision(c, optarg, why);
+    case FLAG_VAE_TILE:
+        return read_tile(c, optarg, why);
     case FLAG_SHOW:
         c->show = true;
         return ST_OK;
@@ -328,6 +346,11 @@ static void report(const struct command *c, const struct generate_result *r)
            p->height, p->seed, p->steps, sampler_name(p->sampler), p->guidance);
     fprintf(stderr, "load %.2f s, text %.2f s, denoise %.2f s, decode %.2f s\n", r->load_ms / 1e3,
             r->encode_ms / 1e3, r->denoise_ms / 1e3, r->decode_ms / 1e3);
+    if (r->tile && c->generate.vae_tile)
+        fprintf(stderr, "decoded in tiles of %d latents\n", r->tile);
+    else if (r->tile)
+        fprintf(stderr, "decoded in tiles of %d latents: there is no memory for one piece\n",
+                r->tile);
     if (r->prompt_cut)
         fputs("the prompt was longer than this model reads; its end was ignored\n", stderr);
 }

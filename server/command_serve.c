@@ -91,11 +91,12 @@ static void *load(void *memory)
         .seats_max = c->seats,
         .queue_max = c->queue,
         .size_max = c->size_max,
+        .vae_tile = c->vae_tile,
     };
     struct device_options device = {
         .threads = c->threads, .precision = c->precision, .plans = s->plans};
     int64_t begun_us = clock_now_us(&s->service.clock);
-    char text[256];
+    char text[512];
 
     snprintf(s->plans, sizeof(s->plans), "%s/plans.tsv", c->state);
     for (int i = 0; i < c->model_count; i++)

@@ -2,6 +2,7 @@
 #include "server/config.h"
 
 #include "kernels/devices.h"
+#include "models/vae.h"
 #include "server/request.h"
 
 #include <assert.h>
@@ -21,8 +22,9 @@
 #define CONFIG_IO_MAX       16
 #define CONFIG_SIDE_MAX     8192
 #define CONFIG_CONNECTS_MAX 65536
+#define CONFIG_TILE_MAX     1024
 
-enum kind { KIND_TEXT, KIND_INT, KIND_MODELS, KIND_PRECISION };
+enum kind { KIND_TEXT, KIND_INT, KIND_TILE, KIND_MODELS, KIND_PRECISION };
 
 struct setting {
     const char *name;
@@ -50,6 +52,8 @@ static const struct setting settings[] = {
      "pictures that may wait"},
     {"size-max", KIND_INT, AT(size_max), 0, CONFIG_SIDE_MAX, "PIXELS",
      "longest side; 0: the model's own limit"},
+    {"vae-tile", KIND_TILE, AT(vae_tile), 0, CONFIG_TILE_MAX, "LATENTS",
+     "decode in tiles of this many; 0: in one piece if memory allows"},
     {"io-threads", KIND_INT, AT(io_threads), 1, CONFIG_IO_MAX, "N", "threads for the network"},
     {"connections", KIND_INT, AT(connections), 1, CONFIG_CONNECTS_MAX, "N",
      "connections at the same time"},
@@ -71,6 +75,11 @@ static const struct setting *find(const char *name, size_t bytes)
     return NULL;
 }
 
+static bool is_int(const struct setting *s)
+{
+    return s->kind == KIND_INT || s->kind == KIND_TILE;
+}
+
 /* ---- one value ---- */
 
 static enum status set_int(struct config *c, const struct setting *s, const char *value,
@@ -84,6 +93,9 @@ static enum status set_int(struct config *c, const struct setting *s, const char
     if (errno || end == value || *end || number < s->low || number > s->high)
         return why_fail(why, ST_INVALID, "%s: %s must be an integer from %d to %d, not '%s'",
                         origin, s->name, s->low, s->high, value);
+    if (s->kind == KIND_TILE && number % VAE_TILE_STEP)
+        return why_fail(why, ST_INVALID, "%s: %s must be a multiple of %d, not '%s'", origin,
+                        s->name, VAE_TILE_STEP, value);
     *(int *)field_of(c, s) = (int)number;
     return ST_OK;
 }
@@ -118,6 +130,7 @@ static enum status set(struct config *c, const struct setting *s, const char *va
         *(const char **)field_of(c, s) = value;
         return ST_OK;
     case KIND_INT:
+    case KIND_TILE:
         return set_int(c, s, value, origin, why);
     case KIND_PRECISION:
         return set_precision(c, value, origin, why);
@@ -132,12 +145,12 @@ static enum status set(struct config *c, const struct setting *s, const char *va
 static enum status set_from_file(struct config *c, const struct setting *s,
                                  const struct json *value, const char *path, struct why *why)
 {
-    enum json_type wanted = s->kind == KIND_INT ? JSON_TYPE_INT : JSON_TYPE_STRING;
+    enum json_type wanted = is_int(s) ? JSON_TYPE_INT : JSON_TYPE_STRING;
     char number[32];
 
     if (json_type_of(value) != wanted)
         return why_fail(why, ST_INVALID, "%s: %s must be %s", path, s->name,
-                        s->kind == KIND_INT ? "an integer" : "a string");
+                        is_int(s) ? "an integer" : "a string");
     if (wanted == JSON_TYPE_STRING)
         return set(c, s, json_as_string(value), path, why);
     snprintf(number, sizeof(number), "%lld", (long long)json_as_int(value));
@@ -366,7 +379,7 @@ enum status config_print(const struct config *c, FILE *out)
 
         if (s->kind == KIND_TEXT)
             json_out_string(&o, s->name, *(const char *const *)field);
-        else if (s->kind == KIND_INT)
+        else if (is_int(s))
             json_out_int(&o, s->name, *(const int *)field);
         else if (s->kind == KIND_PRECISION)
             json_out_string(&o, s->name, devices_precision_name(c->precision));

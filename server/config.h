@@ -18,7 +18,7 @@ struct config {
     const char *listen, *metrics, *state, *device;
     const char *model[ENGINE_MODELS_MAX];
     int model_count;
-    int threads, seats, queue, size_max, io_threads, connections, drain_s;
+    int threads, seats, queue, size_max, io_threads, connections, drain_s, vae_tile;
     enum precision precision;
     bool check_only;
     bool help;

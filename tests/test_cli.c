@@ -189,6 +189,7 @@ static void wrong_words_are_refused_with_code_2(void **state)
         {{"generate", "a", "--guidance=nan", NULL}, "--guidance"},
         {{"generate", "a", "--sampler=fast", NULL}, "euler"},
         {{"generate", "a", "--precision=f8", NULL}, "mixed"},
+        {{"generate", "a", "--vae-tile=6", NULL}, "multiple of 4"},
         {{"generate", "a", "--nonsense", NULL}, "nonsense"},
         {{"models", NULL}, "limner models check"},
         {{"models", "check", NULL}, "limner models check"},

@@ -29,8 +29,9 @@ static void config_read_lets_flags_win_over_environment_over_file(void **state)
     struct why why;
 
     (void)state;
-    write_file(path, "{\"queue\":15,\"seats\":6,\"threads\":1,\"precision\":\"mixed\","
-                     "\"model\":[\"a\",\"b\",\"c\"],\"listen\":\"127.0.0.1:1\"}");
+    write_file(path,
+               "{\"queue\":15,\"seats\":6,\"threads\":1,\"precision\":\"mixed\",\"vae-tile\":64,"
+               "\"model\":[\"a\",\"b\",\"c\"],\"listen\":\"127.0.0.1:1\"}");
     setenv("LIMNER_SEATS", "9", 1);
     setenv("LIMNER_QUEUE", "18", 1);
     setenv("LIMNER_SIZE_MAX", "512", 1);
@@ -40,6 +41,7 @@ static void config_read_lets_flags_win_over_environment_over_file(void **state)
     assert_int_equal(c.threads, 1);
     assert_int_equal(c.size_max, 512);
     assert_int_equal(c.precision, PRECISION_MIXED);
+    assert_int_equal(c.vae_tile, 64);
     assert_string_equal(c.listen, "127.0.0.1:1");
     assert_string_equal(c.metrics, "127.0.0.1:9090");
     assert_int_equal(c.model_count, 2);
@@ -79,6 +81,8 @@ static void config_read_refuses_bad_flags(void **state)
         {{"--queue", "1x"}, "--queue: queue must be an integer from 10"},
         {{"--queue=99999999999999999999", NULL}, "integer"},
         {{"--queue", NULL}, "needs a value"},
+        {{"--vae-tile", "30"}, "--vae-tile: vae-tile must be a multiple of 4"},
+        {{"--vae-tile", "2000"}, "from 0 to 1024"},
         {{"--listen=", NULL}, "empty"},
         {{"--precision", "f8"}, "mixed, bf16, f16 or fp8"},
         {{"serve", NULL}, "no flag"},
@@ -109,6 +113,7 @@ static void config_read_refuses_bad_files(void **state)
         {"{\"queues\":1}", "'queues'"},
         {"{\"queue\":\"1\"}", "queue must be an integer"},
         {"{\"queue\":0}", "from 10"},
+        {"{\"vae-tile\":\"64\"}", "vae-tile must be an integer"},
         {"{\"listen\":8080}", "listen must be a string"},
         {"{\"model\":[1]}", "model must be a string"},
         {"{\"model\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}", "at most 8"},

@@ -48,7 +48,7 @@ static void wait_for(struct waiter *w, int count)
     pthread_mutex_unlock(&w->lock);
 }
 
-static int open_with(void **state, int seats, int queue)
+static int open_with(void **state, int seats, int queue, int tile)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct engine_options options = {
@@ -56,7 +56,8 @@ static int open_with(void **state, int seats, int queue)
         .model_folder = {TINY},
         .model_count = 1,
         .seats_max = seats,
-        .queue_max = queue};
+        .queue_max = queue,
+        .vae_tile = tile};
     struct why why = {{0}};
 
     if (!f || job_pool_open(&f->pool, JOBS_MAX))
@@ -73,12 +74,17 @@ static int open_with(void **state, int seats, int queue)
 
 static int open_four_seats(void **state)
 {
-    return open_with(state, 4, 8);
+    return open_with(state, 4, 8, 0);
 }
 
 static int open_one_seat(void **state)
 {
-    return open_with(state, 1, 2);
+    return open_with(state, 1, 2, 0);
+}
+
+static int open_tiled(void **state, int tile)
+{
+    return open_with(state, 1, 2, tile);
 }
 
 static int close_all(void **state)
@@ -292,10 +298,52 @@ static void engine_open_says_which_option_is_wrong(void **state)
     assert_int_equal(engine_open(&engine, &options, &why), ST_INVALID);
     assert_non_null(strstr(why.text, "1000"));
     options.seats_max = 1;
+    options.vae_tile = 10;
+    assert_int_equal(engine_open(&engine, &options, &why), ST_INVALID);
+    assert_non_null(strstr(why.text, "multiple of 4"));
+    options.vae_tile = 0;
     options.model_folder[0] = "tests/golden/nowhere";
     assert_int_not_equal(engine_open(&engine, &options, &why), ST_OK);
     assert_non_null(strstr(why.text, "nowhere"));
     assert_null(engine);
+}
+
+/* Goal: an operator who asks for tiles reads that they are there, and gets other pixels of the same
+   picture where it is larger than a tile, the same bytes where it is not. */
+static void vae_tile_is_told_and_used(void **state)
+{
+    struct fixture *f[2];
+    struct job *job[2][2];
+    char text[256];
+    (void)state;
+
+    for (int i = 0; i < 2; i++) {
+        void *opened = NULL;
+
+        assert_int_equal(open_tiled(&opened, 8 * i), 0);
+        f[i] = opened;
+        engine_describe(f[i]->engine, text, sizeof(text));
+        assert_true(!!strstr(text, "tiny_sd1 decodes in tiles of 8 latents") == (i == 1));
+        for (int j = 0; j < 2; j++) {
+            job[i][j] = new_job(f[i], 3, 2);
+            if (j == 0)
+                job[i][j]->picture.width = job[i][j]->picture.height = 64;
+            assert_int_equal(engine_submit(f[i]->engine, &job[i][j], 1), ST_OK);
+            wait_for(&f[i]->waiter, j + 1);
+            assert_int_equal(job[i][j]->status, ST_OK);
+        }
+    }
+    assert_int_equal(job[0][0]->body.count, job[1][0]->body.count);
+    assert_memory_equal(job[0][0]->body.data, job[1][0]->body.data, job[0][0]->body.count);
+    assert_true(job[0][1]->body.count != job[1][1]->body.count ||
+                memcmp(job[0][1]->body.data, job[1][1]->body.data, job[0][1]->body.count));
+    for (int i = 0; i < 2; i++) {
+        void *opened = f[i];
+
+        for (int j = 0; j < 2; j++)
+            job_put(f[i]->pool, job[i][j]);
+        close_all(&opened);
+    }
 }
 
 int main(void)
@@ -313,6 +361,7 @@ int main(void)
                                         close_all),
         cmocka_unit_test_setup_teardown(closing_with_time_finishes_what_was_taken, open_one_seat,
                                         close_all),
+        cmocka_unit_test(vae_tile_is_told_and_used),
         cmocka_unit_test(engine_open_says_which_option_is_wrong),
     };
 

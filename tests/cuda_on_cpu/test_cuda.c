@@ -2,6 +2,7 @@
 /*
  * GPUs that are not as one would wish: absent, too old, full, failing. On the emulated one.
  */
+#include "engine/sizing.h"
 #include "kernels/cuda.h"
 #include "kernels/devices.h"
 #include "models/model.h"
@@ -106,6 +107,121 @@ static void a_model_larger_than_memory_says_so(void **state)
     assert_int_equal(control_count().live, 0);
 }
 
+/* One model on a GPU, and memory for one picture on it. */
+struct seat_for_one {
+    struct device *device;
+    struct model *model;
+    struct latent latent;
+    struct picture picture;
+};
+
+static void carve_one(void *context)
+{
+    struct seat_for_one *s = context;
+
+    model_latent_carve(s->model, &s->latent, s->picture.width, s->picture.height);
+}
+
+static enum status rehearse_one(void *context, int m, struct why *why)
+{
+    struct seat_for_one *s = context;
+
+    assert_int_equal(m, 0);
+    return model_rehearse(s->model, 1, s->picture.width, s->picture.height, why);
+}
+
+/* Sized where `left` bytes are left once the model is loaded. What single ops keep beside the arena
+   is not part of it: they find memory again. */
+static enum status open_one(struct seat_for_one *s, size_t left, int tile, struct why *why)
+{
+    struct sizing sizing = {.models = &s->model,
+                            .model_count = 1,
+                            .tile = tile,
+                            .carve = carve_one,
+                            .rehearse = rehearse_one,
+                            .context = s};
+    size_t all, before;
+    enum status st;
+
+    *s = (struct seat_for_one){.picture = {.prompt = "fox",
+                                           .negative = "",
+                                           .width = 256,
+                                           .height = 64,
+                                           .steps = 2,
+                                           .guidance = 1,
+                                           .seed = 5}};
+    control_reset();
+    assert_int_equal(device_open(&s->device, gpu, why), ST_OK);
+    assert_int_equal(model_open(&s->model, s->device, "tests/golden/tiny_sd1", why), ST_OK);
+    assert_int_equal(cudaMemGetInfo(&before, &all), cudaSuccess);
+    control_now()->memory = all - before + left;
+    sizing.device = s->device;
+    st = sizing_take(&sizing, why);
+    control_now()->memory = (size_t)8 << 30;
+    return st;
+}
+
+static void close_one(struct seat_for_one *s)
+{
+    model_close(&s->model);
+    device_close(&s->device);
+    assert_int_equal(control_count().live, 0);
+}
+
+static void decode_one(struct seat_for_one *s, struct image *image)
+{
+    struct why why = {""};
+
+    assert_int_equal(model_latent_start(s->model, &s->latent, &s->picture, NULL, NULL, &why),
+                     ST_OK);
+    assert_int_equal(model_decode(s->model, &s->latent, image, NULL, &why), ST_OK);
+}
+
+/* Goal: where memory is short of a whole picture, it is decoded in tiles, to the bytes that an
+   operator gets who asks for these tiles; where it is short of a tile too, that is said.
+   Method: a byte less than each of them takes. */
+static void a_gpu_too_small_for_the_picture_decodes_in_tiles(void **state)
+{
+    static const size_t plenty = (size_t)1 << 30;
+    struct image short_of, asked;
+    struct seat_for_one s;
+    struct why why = {""};
+    size_t whole, tiled;
+    char text[100];
+    (void)state;
+
+    assert_int_equal(open_one(&s, plenty, 0, &why), ST_OK);
+    assert_int_equal(model_info(s.model)->tile, 0);
+    sizing_describe(&s.model, 1, text, sizeof(text));
+    assert_string_equal(text, "");
+    whole = s.device->arena.peak;
+    close_one(&s);
+
+    assert_int_equal(open_one(&s, plenty, 16, &why), ST_OK);
+    tiled = s.device->arena.peak;
+    decode_one(&s, &asked);
+    close_one(&s);
+    assert_true(tiled < whole);
+
+    assert_int_equal(open_one(&s, whole - 1, 0, &why), ST_OK);
+    assert_int_equal(model_info(s.model)->tile, 16);
+    sizing_describe(&s.model, 1, text, sizeof(text));
+    assert_string_equal(text, ", tiny_sd1 decodes in tiles of 16 latents");
+    assert_true(s.device->arena.peak == tiled);
+    decode_one(&s, &short_of);
+    close_one(&s);
+    assert_memory_equal(short_of.rgb, asked.rgb, (size_t)256 * 64 * 3);
+    image_close(&short_of);
+    image_close(&asked);
+
+    assert_int_equal(open_one(&s, tiled - 1, 0, &why), ST_FULL);
+    assert_non_null(strstr(why.text, "MiB of memory for activations; serve smaller pictures"));
+    assert_int_equal(device_sync(s.device), ST_OK);
+    close_one(&s);
+    assert_int_equal(open_one(&s, whole - 1, 32, &why), ST_FULL); /* what is asked for is done */
+    close_one(&s);
+}
+
 /* Goal: whichever call of the runtime fails while a device opens, computes and closes, nothing
    crashes, and it is noticed. Method: fail the first, then the second, until all went well. */
 static void every_call_may_fail(void **state)
@@ -154,6 +270,7 @@ int main(void)
         cmocka_unit_test_teardown(every_gpu_is_found_and_listed_ones_are_taken, reset),
         cmocka_unit_test_teardown(a_device_says_what_it_is, reset),
         cmocka_unit_test_teardown(a_model_larger_than_memory_says_so, reset),
+        cmocka_unit_test_teardown(a_gpu_too_small_for_the_picture_decodes_in_tiles, reset),
         cmocka_unit_test_teardown(every_call_may_fail, reset),
     };
 
