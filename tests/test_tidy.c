@@ -471,8 +471,8 @@ static void includes_are_judged_by_the_rooms_they_visit(void **state)
     assert_true(is_private_to_others("server/routes.c", "server/http/guest.h"));
     assert_false(is_private_to_others("models/unet.c", "models/parts/blocks.h"));
     assert_true(is_private_to_others("engine/batch.c", "models/parts/blocks.h"));
-    assert_false(is_private_to_others("tests/test_cuda_store.c", "kernels/cuda/store.h"));
-    assert_true(is_private_to_others("tests/test_device.c", "kernels/cuda/store.h"));
+    assert_false(is_private_to_others("tests/test_cuda_plan_store.c", "kernels/cuda/plan_store.h"));
+    assert_true(is_private_to_others("tests/test_device.c", "kernels/cuda/plan_store.h"));
 }
 
 static void guests_are_judged_by_their_room(void **state)

@@ -6,8 +6,8 @@
 #include "kernels/cuda/graphs.h"
 #include "kernels/cuda/lt.h"
 #include "kernels/cuda/memory.h"
+#include "kernels/cuda/plan_store.h"
 #include "kernels/cuda/slots.h"
-#include "kernels/cuda/store.h"
 
 #include <stdlib.h>
 
@@ -75,7 +75,7 @@ void backend_prepare(struct device *d)
 
     dnn_prepare(d);
     graphs_prepare(d->backend->graphs);
-    if (d->backend->store && store_save(d->backend->store, &why))
+    if (d->backend->store && plan_store_save(d->backend->store, &why))
         log_warn("plans_not_saved", "%s", why.text);
 }
 
@@ -90,7 +90,7 @@ void backend_close(struct device *d)
         cudaStreamSynchronize(b->stream); /* nothing may still read what is given back */
     lt_close(&b->lt, d);
     dnn_close(&b->dnn, d);
-    store_close(&b->store);
+    plan_store_close(&b->store);
     graphs_close(&b->graphs);
     memory_give_cuda(d, b->scratch.data, b->scratch.bytes);
     memory_give_cuda(d, b->rows.data, b->rows.bytes);
@@ -117,11 +117,11 @@ static enum status open_stream(struct backend *b, struct why *why)
 
 static enum status open_store(struct backend *b, const char *path, struct why *why)
 {
-    struct store_machine machine = {.device = b->properties.name,
-                                    .capability = 10 * b->properties.major + b->properties.minor};
+    struct plan_store_machine machine = {
+        .device = b->properties.name, .capability = 10 * b->properties.major + b->properties.minor};
 
     cudaDriverGetVersion(&machine.driver);
-    return store_open(&b->store, path, &machine, why);
+    return plan_store_open(&b->store, path, &machine, why);
 }
 
 /* What stands in the table tells what has to be there for it. */

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "kernels/cuda/graphs.h"
 #include "kernels/cuda/narrow.h"
+#include "kernels/cuda/plan_store.h"
 #include "kernels/cuda/slots.h"
-#include "kernels/cuda/store.h"
 #include "kernels/shape.h"
 
 #include <cublasLt.h>
@@ -253,7 +253,7 @@ static bool recall(struct device *d, struct layer *layer, struct product *p)
     if (!b->store)
         return false;
     key_text(key, &layer->key);
-    value = store_find(b->store, "cublaslt", (long)cublasLtGetVersion(), key);
+    value = plan_store_find(b->store, "cublaslt", (long)cublasLtGetVersion(), key);
     layer->found = value && algo_read(&layer->algo, value) &&
                    cublasLtMatmulAlgoCheck(b->lt->handle, &p->desc, &p->a, &p->b, &p->c, &p->d,
                                            &layer->algo, &result) == CUBLAS_STATUS_SUCCESS &&
@@ -264,7 +264,7 @@ static bool recall(struct device *d, struct layer *layer, struct product *p)
 static void remember(struct device *d, const struct layer *layer, double us)
 {
     char key[KEY_TEXT_MAX], value[ALGO_TEXT_MAX];
-    struct store_record record = {
+    struct plan_store_record record = {
         .room = "cublaslt", .library = (long)cublasLtGetVersion(), .key = key, .value = value};
     struct why why = {""};
 
@@ -273,7 +273,7 @@ static void remember(struct device *d, const struct layer *layer, double us)
     record.us = us;
     key_text(key, &layer->key);
     algo_text(value, &layer->algo);
-    if (store_put(d->backend->store, &record, &why))
+    if (plan_store_put(d->backend->store, &record, &why))
         log_warn("plan_not_kept", "%s", why.text);
 }
 

@@ -17,7 +17,7 @@
  * 9.19, its milliseconds on two shared cores.
  */
 #include "base/log.h"
-#include "kernels/cuda/store.h"
+#include "kernels/cuda/plan_store.h"
 #include "tests/cudnn/shapes.h"
 
 #include <pthread.h>
@@ -204,26 +204,27 @@ static void build(struct table *t, const struct plan_key *keys, int count)
 /* The first family, built from a record: what a room has to survive, and what it must use. */
 static struct plans_report recall(struct table *t, const struct plan_key *key, const char *value)
 {
-    const struct store_machine machine = {.device = "described", .capability = 90, .driver = 1};
+    const struct plan_store_machine machine = {
+        .device = "described", .capability = 90, .driver = 1};
     struct plan_store *store;
     struct plans_report report = {0};
     char text[PLAN_TEXT_MAX];
     struct why why = {{0}};
     struct plans *p;
 
-    if (store_open(&store, "/nonexistent/plans", &machine, &why))
+    if (plan_store_open(&store, "/nonexistent/plans", &machine, &why))
         abort();
     p = open_plans(t->options, 1, store);
     plan_key_write(text, key, true);
-    if (store_put(
+    if (plan_store_put(
             store,
-            &(struct store_record){
+            &(struct plan_store_record){
                 .room = "cudnn", .library = plans_library(p), .key = text, .value = value, .us = 1},
             &why) ||
         plans_build(p, key, 1, NULL, &report, &why) || !plans_find(p, key))
         fail(t, key, value, why.text);
     plans_close(&p);
-    store_close(&store);
+    plan_store_close(&store);
     return report;
 }
 

@@ -4,7 +4,7 @@
  * the file, the same again as lines that want their checksums, a key and a value: what can be put
  * is found.
  */
-#include "kernels/cuda/store.h"
+#include "kernels/cuda/plan_store.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -61,28 +61,28 @@ static void read_lines(struct plan_store *s, const char *lines)
         lines += length + (lines[length] == '\n');
     }
     must(used < size);
-    must(store_read(s, text, used) >= 0);
+    must(plan_store_read(s, text, used) >= 0);
     free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    const struct store_machine machine = {"GPU", 90, 13000};
+    const struct plan_store_machine machine = {"GPU", 90, 13000};
     char *file = part(&data, &bytes), *lines = part(&data, &bytes), *key = part(&data, &bytes);
     char *value = part(&data, &bytes);
-    struct store_record record = {
+    struct plan_store_record record = {
         .room = "cudnn", .library = 91900, .key = key, .value = value, .us = 1};
     struct plan_store *s;
 
-    must(store_open(&s, "/nonexistent/plans", &machine, NULL) == ST_OK);
-    must(store_read(s, file, strlen(file)) >= 0);
+    must(plan_store_open(&s, "/nonexistent/plans", &machine, NULL) == ST_OK);
+    must(plan_store_read(s, file, strlen(file)) >= 0);
     read_lines(s, lines);
-    must(store_count(s) <= STORE_RECORDS_MAX);
-    if (store_put(s, &record, NULL) == ST_OK) {
-        const char *found = store_find(s, "cudnn", 91900, key);
+    must(plan_store_count(s) <= PLAN_STORE_RECORDS_MAX);
+    if (plan_store_put(s, &record, NULL) == ST_OK) {
+        const char *found = plan_store_find(s, "cudnn", 91900, key);
         must(found && !strcmp(found, value));
     }
-    store_close(&s);
+    plan_store_close(&s);
     free(file);
     free(lines);
     free(key);

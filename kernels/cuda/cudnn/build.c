@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kernels/cuda/cudnn/plans.h"
-#include "kernels/cuda/store.h"
+#include "kernels/cuda/plan_store.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -95,7 +95,7 @@ static bool recall(const struct plans *p, const struct plan_key *key, struct pla
     if (!p->options.store)
         return false;
     plan_key_write(text, key, true);
-    value = store_find(p->options.store, ROOM, plans_library(p), text);
+    value = plan_store_find(p->options.store, ROOM, plans_library(p), text);
     if (!value)
         return false;
     if (!plan_engine_read(engine, value))
@@ -223,9 +223,9 @@ static void remember(struct plans *p, const struct plan *plan, double us)
     log_debug("plan_chosen", "%s: engine %s, %.1f us an image, summed over batch sizes", key, value,
               us);
     if (p->options.store &&
-        store_put(
+        plan_store_put(
             p->options.store,
-            &(struct store_record){
+            &(struct plan_store_record){
                 .room = ROOM, .library = plans_library(p), .key = key, .value = value, .us = us},
             &why))
         log_warn("plan_store", "%s", why.text);

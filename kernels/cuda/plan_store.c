@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/cuda/store.h"
+#include "kernels/cuda/plan_store.h"
 
 #include "base/log.h"
 
@@ -121,7 +121,7 @@ static struct record *place_for(struct plan_store *s, const struct record *r)
     for (size_t i = 0; i < s->count; i++)
         if (is_same(&s->record[i], r))
             return &s->record[i];
-    if (s->count == s->capacity && s->capacity < STORE_RECORDS_MAX) {
+    if (s->count == s->capacity && s->capacity < PLAN_STORE_RECORDS_MAX) {
         size_t capacity = s->capacity ? 2 * s->capacity : 64;
         struct record *more = realloc(s->record, capacity * sizeof(*more));
 
@@ -161,7 +161,7 @@ static bool read_line(struct plan_store *s, const char *line, size_t bytes)
     struct record r;
     char digits[9], *end;
 
-    if (bytes < 10 || bytes > STORE_LINE_MAX || line[8] != '\t')
+    if (bytes < 10 || bytes > PLAN_STORE_LINE_MAX || line[8] != '\t')
         return false;
     memcpy(digits, line, 8);
     digits[8] = '\0';
@@ -172,7 +172,7 @@ static bool read_line(struct plan_store *s, const char *line, size_t bytes)
     return r.text && keep(s, r);
 }
 
-int store_read(struct plan_store *s, const char *text, size_t bytes)
+int plan_store_read(struct plan_store *s, const char *text, size_t bytes)
 {
     const char *end = text + bytes;
     int damaged = 0;
@@ -191,7 +191,7 @@ int store_read(struct plan_store *s, const char *text, size_t bytes)
     return damaged;
 }
 
-/* Up to STORE_FILE_MAX bytes of a file; NULL with errno set. */
+/* Up to PLAN_STORE_FILE_MAX bytes of a file; NULL with errno set. */
 static char *read_file(const char *path, size_t *bytes)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC), trouble = 0;
@@ -204,7 +204,7 @@ static char *read_file(const char *path, size_t *bytes)
         return NULL;
     if (fstat(fd, &st))
         trouble = errno;
-    else if (!S_ISREG(st.st_mode) || st.st_size > STORE_FILE_MAX)
+    else if (!S_ISREG(st.st_mode) || st.st_size > PLAN_STORE_FILE_MAX)
         trouble = EFBIG;
     else if (!(text = malloc((size_t)st.st_size + 1)))
         trouble = ENOMEM;
@@ -224,7 +224,7 @@ static char *read_file(const char *path, size_t *bytes)
     return text;
 }
 
-static void name_machine(struct plan_store *s, const struct store_machine *m)
+static void name_machine(struct plan_store *s, const struct plan_store_machine *m)
 {
     snprintf(s->device, sizeof(s->device), "%s", m->device);
     for (char *p = s->device; *p; p++)
@@ -236,8 +236,8 @@ static void name_machine(struct plan_store *s, const struct store_machine *m)
     snprintf(s->driver, sizeof(s->driver), "%u", (unsigned)m->driver);
 }
 
-enum status store_open(struct plan_store **out, const char *path,
-                       const struct store_machine *machine, struct why *why)
+enum status plan_store_open(struct plan_store **out, const char *path,
+                            const struct plan_store_machine *machine, struct why *why)
 {
     struct plan_store *s = calloc(1, sizeof(*s));
     size_t bytes;
@@ -248,13 +248,13 @@ enum status store_open(struct plan_store **out, const char *path,
     if (s)
         s->path = strdup(path);
     if (!s || !s->path) {
-        store_close(out);
+        plan_store_close(out);
         return why_fail(why, ST_FULL, "no memory for the plan store");
     }
     name_machine(s, machine);
     text = read_file(path, &bytes);
     if (text) {
-        damaged = store_read(s, text, bytes);
+        damaged = plan_store_read(s, text, bytes);
         if (damaged)
             log_warn("plan_store", "%s: %d damaged lines are left out", path, damaged);
         free(text);
@@ -265,7 +265,7 @@ enum status store_open(struct plan_store **out, const char *path,
     return ST_OK;
 }
 
-void store_close(struct plan_store **store)
+void plan_store_close(struct plan_store **store)
 {
     struct plan_store *s = *store;
 
@@ -281,12 +281,13 @@ void store_close(struct plan_store **store)
 
 /* Using */
 
-size_t store_count(const struct plan_store *s)
+size_t plan_store_count(const struct plan_store *s)
 {
     return s->count;
 }
 
-const char *store_find(const struct plan_store *s, const char *room, long library, const char *key)
+const char *plan_store_find(const struct plan_store *s, const char *room, long library,
+                            const char *key)
 {
     char version[24];
 
@@ -301,9 +302,10 @@ const char *store_find(const struct plan_store *s, const char *room, long librar
     return NULL;
 }
 
-enum status store_put(struct plan_store *s, const struct store_record *record, struct why *why)
+enum status plan_store_put(struct plan_store *s, const struct plan_store_record *record,
+                           struct why *why)
 {
-    char line[STORE_LINE_MAX - 9];
+    char line[PLAN_STORE_LINE_MAX - 9];
     double us = record->us >= 0 && record->us < 1e9 ? record->us : 0;
     int bytes =
         snprintf(line, sizeof(line), "%s\t%s\t%s\t%s\t%ld\t%.2f\t%s\t%s", record->room, s->device,
@@ -311,13 +313,14 @@ enum status store_put(struct plan_store *s, const struct store_record *record, s
     struct record r;
 
     if (bytes < 0 || (size_t)bytes >= sizeof(line))
-        return why_fail(why, ST_INVALID, "a plan's record is longer than %d bytes", STORE_LINE_MAX);
+        return why_fail(why, ST_INVALID, "a plan's record is longer than %d bytes",
+                        PLAN_STORE_LINE_MAX);
     r = record_of(line, (size_t)bytes);
     if (!r.text)
         return why_fail(why, ST_INVALID, "no record of a plan: %.100s, %.200s", record->key,
                         record->value);
     if (!keep(s, r))
-        return why_fail(why, ST_FULL, "the plan store holds %d records", STORE_RECORDS_MAX);
+        return why_fail(why, ST_FULL, "the plan store holds %d records", PLAN_STORE_RECORDS_MAX);
     s->changed = true;
     return ST_OK;
 }
@@ -326,7 +329,7 @@ enum status store_put(struct plan_store *s, const struct store_record *record, s
 
 static bool write_records(FILE *file, const struct plan_store *s)
 {
-    char line[STORE_LINE_MAX];
+    char line[PLAN_STORE_LINE_MAX];
 
     fprintf(file, "%s\n", header);
     for (size_t i = 0; i < s->count; i++) {
@@ -373,7 +376,7 @@ static void sync_folder(const char *path)
     free(folder);
 }
 
-enum status store_save(struct plan_store *s, struct why *why)
+enum status plan_store_save(struct plan_store *s, struct why *why)
 {
     size_t size = strlen(s->path) + sizeof(".XXXXXX");
     enum status st = ST_OK;

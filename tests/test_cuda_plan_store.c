@@ -4,7 +4,7 @@
  * file costs a warning at most.
  */
 #include "base/log.h"
-#include "kernels/cuda/store.h"
+#include "kernels/cuda/plan_store.h"
 #include "tests/fault.h"
 #include "tests/unit.h"
 
@@ -15,8 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct store_machine h100 = {"NVIDIA H100 80GB HBM3", 90, 13000};
-static const struct store_record winner = {"cudnn", 91900, "conv/bf16/2x8x8x4", "41:2=4", 12.5};
+static const struct plan_store_machine h100 = {"NVIDIA H100 80GB HBM3", 90, 13000};
+static const struct plan_store_record winner = {"cudnn", 91900, "conv/bf16/2x8x8x4", "41:2=4",
+                                                12.5};
 
 static char folder[] = "/tmp/test_cuda_store_XXXXXX", path[64];
 
@@ -44,28 +45,28 @@ static int forget(void **state)
     return 0;
 }
 
-static struct plan_store *open_store(const struct store_machine *m)
+static struct plan_store *open_store(const struct plan_store_machine *m)
 {
     struct plan_store *s;
 
-    assert_int_equal(store_open(&s, path, m, NULL), ST_OK);
+    assert_int_equal(plan_store_open(&s, path, m, NULL), ST_OK);
     return s;
 }
 
-static void put(struct plan_store *s, struct store_record r)
+static void put(struct plan_store *s, struct plan_store_record r)
 {
-    assert_int_equal(store_put(s, &r, NULL), ST_OK);
+    assert_int_equal(plan_store_put(s, &r, NULL), ST_OK);
 }
 
 static void save_and_close(struct plan_store **s)
 {
-    assert_int_equal(store_save(*s, NULL), ST_OK);
-    store_close(s);
+    assert_int_equal(plan_store_save(*s, NULL), ST_OK);
+    plan_store_close(s);
 }
 
-static const char *find(const struct plan_store *s, struct store_record r)
+static const char *find(const struct plan_store *s, struct plan_store_record r)
 {
-    return store_find(s, r.room, r.library, r.key);
+    return plan_store_find(s, r.room, r.library, r.key);
 }
 
 /* The saved file, to be changed and read again. */
@@ -87,20 +88,20 @@ static void what_was_put_is_found_after_a_restart(void **state)
     (void)state;
 
     put(s, winner);
-    put(s, (struct store_record){"cublaslt", 130100, "linear/bf16/2x4x8", "00ff12", 3});
-    put(s, (struct store_record){"cudnn", 91900, "conv/bf16/2x8x8x4", "10", 9});
+    put(s, (struct plan_store_record){"cublaslt", 130100, "linear/bf16/2x4x8", "00ff12", 3});
+    put(s, (struct plan_store_record){"cudnn", 91900, "conv/bf16/2x8x8x4", "10", 9});
     save_and_close(&s);
     s = open_store(&h100);
 
-    assert_int_equal(store_count(s), 2);
+    assert_int_equal(plan_store_count(s), 2);
     assert_string_equal(find(s, winner), "10");
-    assert_string_equal(store_find(s, "cublaslt", 130100, "linear/bf16/2x4x8"), "00ff12");
-    store_close(&s);
+    assert_string_equal(plan_store_find(s, "cublaslt", 130100, "linear/bf16/2x4x8"), "00ff12");
+    plan_store_close(&s);
 }
 
 static void another_machine_or_library_finds_nothing_and_loses_nothing(void **state)
 {
-    static const struct store_machine others[] = {
+    static const struct plan_store_machine others[] = {
         {"NVIDIA L40S", 90, 13000},
         {"NVIDIA H100 80GB HBM3", 89, 13000},
         {"NVIDIA H100 80GB HBM3", 90, 12080},
@@ -118,12 +119,12 @@ static void another_machine_or_library_finds_nothing_and_loses_nothing(void **st
     }
     s = open_store(&h100);
 
-    assert_int_equal(store_count(s), 4);
+    assert_int_equal(plan_store_count(s), 4);
     assert_string_equal(find(s, winner), "41:2=4");
-    assert_null(store_find(s, "cudnn", 91901, winner.key));
-    assert_null(store_find(s, "cublaslt", 91900, winner.key));
-    assert_null(store_find(s, "cudnn", 91900, "conv/bf16/2x8x8x"));
-    store_close(&s);
+    assert_null(plan_store_find(s, "cudnn", 91901, winner.key));
+    assert_null(plan_store_find(s, "cublaslt", 91900, winner.key));
+    assert_null(plan_store_find(s, "cudnn", 91900, "conv/bf16/2x8x8x"));
+    plan_store_close(&s);
 }
 
 /* Goal: no damage to one line costs another, and none is read as something else.
@@ -131,7 +132,7 @@ static void another_machine_or_library_finds_nothing_and_loses_nothing(void **st
 static void a_damaged_line_is_left_out_alone(void **state)
 {
     struct plan_store *s = open_store(&h100);
-    struct store_record second = {"cudnn", 91900, "attention/bf16", "9:24=7", 7};
+    struct plan_store_record second = {"cudnn", 91900, "attention/bf16", "9:24=7", 7};
     size_t bytes, head = strlen("limner-plans 1\n");
     char *text;
     (void)state;
@@ -147,23 +148,23 @@ static void a_damaged_line_is_left_out_alone(void **state)
 
         s = open_store(&h100);
         text[i] ^= 1;
-        damaged = store_read(s, text, bytes);
+        damaged = plan_store_read(s, text, bytes);
         text[i] = kept;
         assert_int_equal(damaged, 1);
-        assert_true(store_count(s) <= 1);
+        assert_true(plan_store_count(s) <= 1);
         if (i >= head && text[i] != '\n') /* of two lines made one both are lost */
-            assert_int_equal(store_count(s), 1);
+            assert_int_equal(plan_store_count(s), 1);
         if (find(s, winner))
             assert_string_equal(find(s, winner), "41:2=4");
         if (find(s, second))
             assert_string_equal(find(s, second), "9:24=7");
-        store_close(&s);
+        plan_store_close(&s);
     }
     for (size_t i = 0; i < bytes; i++) {
         s = open_store(&h100);
-        store_read(s, text, i);
-        assert_true(store_count(s) <= (i + 1 >= bytes ? 2 : 1));
-        store_close(&s);
+        plan_store_read(s, text, i);
+        assert_true(plan_store_count(s) <= (i + 1 >= bytes ? 2 : 1));
+        plan_store_close(&s);
     }
     free(text);
 }
@@ -190,12 +191,12 @@ static void other_files_are_empty_stores(void **state)
         fputs(texts[i], f);
         fclose(f);
         s = open_store(&h100);
-        assert_int_equal(store_count(s), 0);
+        assert_int_equal(plan_store_count(s), 0);
         put(s, winner);
         save_and_close(&s);
         s = open_store(&h100);
         assert_string_equal(find(s, winner), "41:2=4");
-        store_close(&s);
+        plan_store_close(&s);
     }
 }
 
@@ -203,31 +204,31 @@ static void what_is_no_word_is_not_put(void **state)
 {
     struct plan_store *s = open_store(&h100);
     struct why why;
-    char *long_key = calloc(1, STORE_LINE_MAX + 1);
+    char *long_key = calloc(1, PLAN_STORE_LINE_MAX + 1);
     (void)state;
 
-    memset(long_key, 'k', STORE_LINE_MAX);
-    const struct store_record bad[] = {
+    memset(long_key, 'k', PLAN_STORE_LINE_MAX);
+    const struct plan_store_record bad[] = {
         {"cudnn", 1, "", "v", 1},       {"cudnn", 1, "k", "", 1},
         {"cud\tnn", 1, "k", "v", 1},    {"cudnn", 1, "k\nk", "v", 1},
         {"cudnn", -1, "k", "v", 1},     {"cudnn", 1, " k", "v", 1},
         {"cudnn", 1, long_key, "v", 1}, {"cudnn", 1, "k", "\xc3\xa9", 1},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(store_put(s, &bad[i], &why), ST_INVALID);
+        assert_int_equal(plan_store_put(s, &bad[i], &why), ST_INVALID);
         assert_true(why.text[0] != '\0');
     }
 
-    assert_int_equal(store_count(s), 0);
-    assert_int_equal(store_save(s, NULL), ST_OK);
+    assert_int_equal(plan_store_count(s), 0);
+    assert_int_equal(plan_store_save(s, NULL), ST_OK);
     assert_int_equal(access(path, F_OK), -1); /* nothing to say, nothing written */
     free(long_key);
-    store_close(&s);
+    plan_store_close(&s);
 }
 
 static void a_device_with_a_strange_name_keeps_its_records(void **state)
 {
-    const struct store_machine strange = {"\tG\nPU\xff", 90, 1};
+    const struct plan_store_machine strange = {"\tG\nPU\xff", 90, 1};
     struct plan_store *s = open_store(&strange);
     (void)state;
 
@@ -236,7 +237,7 @@ static void a_device_with_a_strange_name_keeps_its_records(void **state)
     s = open_store(&strange);
 
     assert_string_equal(find(s, winner), "41:2=4");
-    store_close(&s);
+    plan_store_close(&s);
 }
 
 static void fill(struct plan_store *s, int from, int count)
@@ -245,27 +246,27 @@ static void fill(struct plan_store *s, int from, int count)
 
     for (int i = from; i < from + count; i++) {
         snprintf(key, sizeof(key), "key/%d", i);
-        put(s, (struct store_record){"cudnn", 91900, key, "1", 1});
+        put(s, (struct plan_store_record){"cudnn", 91900, key, "1", 1});
     }
 }
 
 static void a_full_store_drops_others_records_and_then_says_full(void **state)
 {
-    struct plan_store *s = open_store(&(struct store_machine){"another", 80, 1});
+    struct plan_store *s = open_store(&(struct plan_store_machine){"another", 80, 1});
     (void)state;
 
     put(s, winner);
     save_and_close(&s);
     s = open_store(&h100);
-    fill(s, 0, STORE_RECORDS_MAX - 1);
-    assert_int_equal(store_count(s), STORE_RECORDS_MAX);
-    fill(s, STORE_RECORDS_MAX - 1, 1);
+    fill(s, 0, PLAN_STORE_RECORDS_MAX - 1);
+    assert_int_equal(plan_store_count(s), PLAN_STORE_RECORDS_MAX);
+    fill(s, PLAN_STORE_RECORDS_MAX - 1, 1);
 
-    assert_int_equal(store_count(s), STORE_RECORDS_MAX);
-    assert_int_equal(store_put(s, &winner, NULL), ST_FULL);
+    assert_int_equal(plan_store_count(s), PLAN_STORE_RECORDS_MAX);
+    assert_int_equal(plan_store_put(s, &winner, NULL), ST_FULL);
     fill(s, 7, 1); /* a replacement needs no room */
-    assert_non_null(store_find(s, "cudnn", 91900, "key/8191"));
-    store_close(&s);
+    assert_non_null(plan_store_find(s, "cudnn", 91900, "key/8191"));
+    plan_store_close(&s);
 }
 
 /* Goal: a file that cannot be replaced stays as it was, and nothing is left beside it.
@@ -280,7 +281,7 @@ static void saving_is_all_or_nothing(void **state)
 
     put(s, winner);
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_int_equal(store_save(s, &why), ST_IO);
+    assert_int_equal(plan_store_save(s, &why), ST_IO);
     assert_non_null(strstr(why.text, path));
     d = opendir(folder);
     assert_non_null(d);
@@ -289,11 +290,11 @@ static void saving_is_all_or_nothing(void **state)
     closedir(d);
     assert_int_equal(entries, 3); /* ., .. and the folder in the way */
     assert_int_equal(rmdir(path), 0);
-    assert_int_equal(store_save(s, &why), ST_OK); /* it is not forgotten */
-    store_close(&s);
+    assert_int_equal(plan_store_save(s, &why), ST_OK); /* it is not forgotten */
+    plan_store_close(&s);
     s = open_store(&h100);
     assert_non_null(find(s, winner));
-    store_close(&s);
+    plan_store_close(&s);
 }
 
 static void every_failed_allocation_is_survived(void **state)
@@ -305,12 +306,12 @@ static void every_failed_allocation_is_survived(void **state)
         enum status st;
 
         fault_arm(nth);
-        st = store_open(&s, path, &h100, NULL);
+        st = plan_store_open(&s, path, &h100, NULL);
         if (!st)
-            st = store_put(s, &winner, NULL);
+            st = plan_store_put(s, &winner, NULL);
         if (!st)
-            st = store_save(s, NULL);
-        store_close(&s);
+            st = plan_store_save(s, NULL);
+        plan_store_close(&s);
         fault_disarm();
         unlink(path);
         if (!fault_fired()) {
