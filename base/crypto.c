@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/crypto.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -35,6 +36,16 @@ void crypto_sha256(uint8_t out[32], const void *data, size_t bytes)
 
     assert(done == 1 && "SHA-256 is in every build of OpenSSL");
     (void)done;
+}
+
+bool crypto_equal(const void *a, const void *b, size_t bytes)
+{
+    return CRYPTO_memcmp(a, b, bytes) == 0;
+}
+
+void crypto_wipe(void *secret, size_t bytes)
+{
+    OPENSSL_cleanse(secret, bytes);
 }
 
 size_t crypto_base64_length(size_t bytes)

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,12 @@ extern "C" {
 MUST_USE enum status crypto_random(void *out, size_t bytes);
 
 void crypto_sha256(uint8_t out[32], const void *data, size_t bytes);
+
+/* Compares all `bytes` bytes in any case, so that the time it takes tells nothing of where they
+   differ. */
+bool crypto_equal(const void *a, const void *b, size_t bytes);
+
+void crypto_wipe(void *secret, size_t bytes); /* also when nobody reads it afterwards */
 
 /* Characters of base64 for `bytes` bytes, padding included, without the NUL. */
 size_t crypto_base64_length(size_t bytes);

@@ -124,9 +124,28 @@ static void random_bytes_are_drawn_anew(void **state)
     assert_in_range(set, 4096 * 4 - 1000, 4096 * 4 + 1000);
 }
 
+static void equal_looks_at_every_byte(void **state)
+{
+    uint8_t a[32], b[32];
+
+    (void)state;
+    memset(a, 7, sizeof(a));
+    for (size_t i = 0; i < sizeof(b); i++) {
+        memset(b, 7, sizeof(b));
+        assert_true(crypto_equal(a, b, sizeof(a)));
+        b[i] ^= 0x80;
+        if (crypto_equal(a, b, sizeof(a)))
+            fail_msg("byte %zu was not looked at", i);
+    }
+    crypto_wipe(a, sizeof(a));
+    for (size_t i = 0; i < sizeof(a); i++)
+        assert_int_equal(a[i], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_looks_at_every_byte),
         cmocka_unit_test(sha256_gives_the_published_answers),
         cmocka_unit_test(sha256_of_a_million_letters_is_the_published_one),
         cmocka_unit_test(base64_gives_the_answers_of_rfc_4648),

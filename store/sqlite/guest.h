@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guest.h - how a store lives on SQLite. Private to sqlite.c and here.
+ *
+ * One connection, and a lock that is held for a whole operation. SQLite's own lock is left out.
+ */
+#ifndef STORE_SQLITE_GUEST_H
+#define STORE_SQLITE_GUEST_H
+
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+#include <pthread.h>
+
+struct sqlite {
+    struct store super;
+    sqlite3 *db;
+    pthread_mutex_t lock;
+    char path[4096];
+};
+
+/* What SQLite said last, as a status of ours and a sentence. */
+enum status sqlite_fail(struct sqlite *s, struct why *why);
+
+/* Take the lock and begin to write: other writers wait until sqlite_end, which takes it all back
+   when `st` is a failure, lets the lock go, and tells `st`, or why it could not be kept. */
+MUST_USE enum status sqlite_begin(struct sqlite *s, struct why *why);
+MUST_USE enum status sqlite_end(struct sqlite *s, enum status st, struct why *why);
+
+/* A statement of ours with its parameters bound, one character of `types` each: 'i' an int64_t,
+   's' a text that outlives the statement. Under the lock. */
+MUST_USE enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why,
+                                    const char *sql, const char *types, ...);
+/* Step to the end and finalise. */
+MUST_USE enum status sqlite_run(struct sqlite *s, sqlite3_stmt *statement, struct why *why);
+
+/* keys.c */
+enum status keys_add(struct store *s, const struct store_key *key, int64_t now_s, struct why *why);
+enum status keys_list(struct store *s, struct store_key *out, int *count, struct why *why);
+enum status keys_revoke(struct store *s, const char *prefix, int64_t now_s, struct store_key *out,
+                        struct why *why);
+
+#endif /* STORE_SQLITE_GUEST_H */
