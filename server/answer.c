@@ -36,6 +36,8 @@ struct meaning {
 
 static const struct meaning meanings[] = {
     {400, "invalid_request_error", "invalid_value", false},
+    {401, "invalid_request_error", "invalid_api_key", false},
+    {403, "invalid_request_error", "insufficient_permissions", false},
     {404, "invalid_request_error", "not_found", false},
     {405, "invalid_request_error", "method_not_allowed", false},
     {413, "invalid_request_error", "request_too_large", false},

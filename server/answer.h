@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "codec/encode.h"
 
-#define ANSWER_HEADERS_MAX 12
+#define ANSWER_HEADERS_MAX 24
 
 struct answer {
     int status;             /* of HTTP */
@@ -26,7 +26,7 @@ struct answer {
         size_t value_at;  /* in header_text, ends with a NUL */
     } header[ANSWER_HEADERS_MAX];
     int header_count;
-    char header_text[1024];
+    char header_text[2048];
     size_t header_bytes;
 };
 
@@ -51,7 +51,7 @@ struct failure {
 
 /* Begin an answer that says why not. Overwrites *a. */
 void answer_fail(struct answer *a, enum status st, struct failure failure, const char *message);
-/* The same for what HTTP itself refuses: 400, 404, 405, 413, 415, 417, 503. */
+/* The same for what HTTP itself refuses: 400, 401, 403, 404, 405, 413, 415, 417, 503. */
 void answer_fail_http(struct answer *a, int status, struct failure failure, const char *message);
 
 void answer_close(struct answer *a); /* frees a body that was never sent */

@@ -28,6 +28,8 @@ struct generation {
     struct job *job[REQUEST_IMAGES_MAX];
     int count;
     atomic_int left; /* jobs that are not done */
+    struct tenant_grant grant;
+    bool refused; /* after the grant: it is given back */
     bool raw;
     int64_t arrived_us;
     char id[HTTP_ID_MAX];
@@ -274,6 +276,10 @@ static void on_over(void *owner)
 {
     struct generation *g = owner;
 
+    if (g->refused)
+        tenant_return(g->service->tenants, &g->grant);
+    else
+        tenant_end(g->service->tenants, &g->grant);
     generation_put(g->service->images, g);
 }
 
@@ -420,20 +426,24 @@ static void submit(struct service *s, struct generation *g)
 
     if (!st)
         return;
+    g->refused = true;
     answer_fail(&answer, st, (struct failure){.retry_after_ms = retry_after_ms(s)},
                 "too many pictures are waiting; try again later");
     http_ticket_answer(g->ticket, &answer);
 }
 
-static void start(struct service *s, struct http_request *r, const struct order *order)
+static void start(struct service *s, struct http_request *r, const struct order *order,
+                  const struct tenant_grant *grant)
 {
     struct generation *g = generation_take(s->images, order->request.images);
 
     if (!g) {
+        tenant_return(s->tenants, grant);
         refuse_full(s, r);
         return;
     }
     g->service = s;
+    g->grant = *grant;
     g->raw = order->raw;
     g->arrived_us = r->arrived_us;
     snprintf(g->id, sizeof(g->id), "%s", r->id);
@@ -442,11 +452,27 @@ static void start(struct service *s, struct http_request *r, const struct order 
         fill_job(g->job[i], g, order, i);
     g->ticket = http_hold(r, g, on_gone, on_over);
     if (!g->ticket) {
+        tenant_return(s->tenants, grant);
         generation_put(s->images, g);
         refuse_full(s, r);
         return;
     }
     submit(s, g);
+}
+
+/* What the order needs of the caller's limits is reserved here, before any work is done. */
+static void admit(struct service *s, struct http_request *r, const struct order *order)
+{
+    struct tenant_refusal refusal = {.retry_after_ms = 0};
+    struct tenant_grant grant;
+    enum status st = tenant_take(s->tenants, &grant, r->tenant - 1, order->request.images,
+                                 service_time(s), &refusal);
+
+    if (!st)
+        start(s, r, order, &grant);
+    else
+        refuse(r, st, (struct failure){st == ST_INVALID ? "n" : NULL, NULL, refusal.retry_after_ms},
+               refusal.why.text);
 }
 
 void images_generate(struct service *s, struct http_request *r)
@@ -465,7 +491,7 @@ void images_generate(struct service *s, struct http_request *r)
     }
     st = read_order(s, r, &order, &error);
     if (!st)
-        start(s, r, &order);
+        admit(s, r, &order);
     else
         refuse(r, st, (struct failure){error.param[0] ? error.param : NULL, error.code, 0},
                error.why.text);

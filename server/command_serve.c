@@ -4,26 +4,29 @@
  * model loads on a thread of its own; the main thread waits for signals. To stop: refuse new work
  * and close the door, let what is under way finish, up to a limit, then end the engine (which
  * answers the rest), the network, and the pools. A second signal ends the waiting at once.
+ *
+ * The main thread is also the one that may wait for the store: twice a second it looks whether
+ * somebody made or revoked a key.
  */
 #include "base/log.h"
 #include "server/api_images.h"
+#include "server/auth.h"
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/listen.h"
 #include "server/restart.h"
 #include "server/routes.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define BODY_MAX     (1 << 20) /* two texts of 32,000 characters, each escaped as \uXXXX\uXXXX */
 #define LOOK_MS      100
 #define HEALTH_LOOKS 50   /* between two looks at the GPUs: 5 s */
+#define KEY_LOOKS    5    /* between two looks at the store: 0.5 s */
 #define FLUSH_MS     2000 /* for answers to leave after the last one was written */
 #define JOBS_SPARE   16   /* pictures that are being encoded, or whose answer is on its way */
 
@@ -32,6 +35,8 @@ enum loading { LOADING, LOADED, LOAD_FAILED };
 struct server {
     struct config config;
     struct service service;
+    struct store *store;
+    bool store_failed; /* as it was said already */
     struct engine *engine;
     pthread_t loader;
     atomic_int loading;
@@ -52,6 +57,7 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
         .body_max = BODY_MAX,
         .handle = routes_handle,
         .refuse = routes_refuse,
+        .decorate = routes_decorate,
         .answered = routes_answered,
         .context = &s->service,
     };
@@ -71,14 +77,19 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
 static void greet(const struct server *s)
 {
     int port = http_port(s->service.http, ROUTES_PUBLIC);
+    bool open = auth_count(s->service.auth) == 0;
 
     printf(
         "\nlimner serves %s on http://127.0.0.1:%d\n\n"
         "  curl -s http://127.0.0.1:%d/v1/images/generations -H 'Content-Type: application/json' "
         "\\\n"
-        "    -H 'Accept: image/png' -d '{\"prompt\": \"red apple, flat fluent style emoji\", "
+        "    -H 'Accept: image/png'%s -d '{\"prompt\": \"red apple, flat fluent style emoji\", "
         "\"seed\": 1}' -o apple.png\n\n",
-        engine_model_info(s->engine, 0)->name, port, port);
+        engine_model_info(s->engine, 0)->name, port, port,
+        open ? "" : " -H \"Authorization: Bearer $LIMNER_API_KEY\"");
+    if (open)
+        puts("No key was made yet, so whoever is on this machine may ask without one;\n"
+             "`limner key create` makes the first.\n");
     fflush(stdout);
 }
 
@@ -116,6 +127,69 @@ static void *load(void *memory)
     return NULL;
 }
 
+/* ---- who may ask ---- */
+
+/* Whoever is let in without a key is on this machine. */
+static enum status check_reach(struct server *s, struct why *why)
+{
+    struct service *service = &s->service;
+    const char *const addresses[] = {s->config.listen, s->config.metrics};
+    bool near[2];
+
+    for (int i = 0; i < 2; i++) {
+        char host[64];
+        int port;
+        enum status st = listen_parse(host, sizeof(host), &port, addresses[i], why);
+
+        if (st)
+            return st;
+        near[i] = listen_is_loopback(host);
+    }
+    service->metrics_open = s->config.metrics_auth == CONFIG_ACCESS_OPEN ||
+                            (s->config.metrics_auth == CONFIG_ACCESS_AUTO && near[1]);
+    if (auth_count(service->auth))
+        return ST_OK;
+    if (!near[0])
+        return why_fail(why, ST_REFUSED,
+                        "no key was made yet, and other machines can reach %s: make one first "
+                        "(limner key create --state %s), or listen on 127.0.0.1",
+                        s->config.listen, s->config.state);
+    log_warn("no_key", "no key was made yet: whoever is on this machine may ask without one");
+    return ST_OK;
+}
+
+static enum status open_keys(struct server *s, struct why *why)
+{
+    struct service *service = &s->service;
+    bool changed;
+    enum status st = store_open(&s->store, s->config.state, why);
+
+    if (st)
+        return st;
+    if (tenant_open(&service->tenants) || auth_open(&service->auth, service->tenants))
+        return why_fail(why, ST_FULL, "no memory for keys and tenants");
+    st = auth_load(service->auth, s->store, &changed, why);
+    return st ? st : check_reach(s, why);
+}
+
+/* What somebody else wrote into the store. A store that fails is told once; what was known goes
+   on. */
+static void look_at_keys(struct server *s)
+{
+    int before = auth_count(s->service.auth);
+    struct why why = {""};
+    bool changed;
+    bool failed = auth_load(s->service.auth, s->store, &changed, &why) != ST_OK;
+
+    if (failed && !s->store_failed)
+        log_error("store", "%s", why.text);
+    s->store_failed = failed;
+    if (!changed)
+        return;
+    log_info("keys", "count=%d%s", auth_count(s->service.auth),
+             before ? "" : ": from now on every request needs one");
+}
+
 static enum status start(struct server *s, struct why *why)
 {
     int jobs_max = s->config.queue + s->config.seats + JOBS_SPARE;
@@ -124,8 +198,9 @@ static enum status start(struct server *s, struct why *why)
     clock_init_real(&s->service.clock);
     s->service.size_max = s->config.size_max;
     s->service.seats = s->config.seats;
-    if (mkdir(s->config.state, 0700) && errno != EEXIST)
-        log_warn("state", "cannot make the folder %s: %s", s->config.state, strerror(errno));
+    st = open_keys(s, why);
+    if (st)
+        return st;
     st = images_open(&s->service.images, jobs_max);
     if (st)
         return why_fail(why, st, "no memory for %d pictures on their way", jobs_max);
@@ -166,6 +241,8 @@ static void run(struct server *s, struct health *health, const sigset_t *signals
     for (int looks = 0; !signal_came(signals, LOOK_MS); looks++) {
         if (health && looks % HEALTH_LOOKS == 0)
             look_at_gpus(s, health);
+        if (looks % KEY_LOOKS == 0)
+            look_at_keys(s);
         if (atomic_load(&s->loading) == LOAD_FAILED)
             return;
         if (atomic_load(&s->loading) == LOADED && !engine_is_healthy(s->engine))
@@ -186,6 +263,15 @@ static bool wait_for_answers(struct server *s, int wait_ms, const sigset_t *sign
     return true;
 }
 
+static void tear_down(struct server *s)
+{
+    http_close(&s->service.http);
+    images_close(&s->service.images);
+    auth_close(&s->service.auth);
+    tenant_close(&s->service.tenants);
+    store_close(&s->store);
+}
+
 static void stop(struct server *s, const sigset_t *signals)
 {
     bool finished;
@@ -198,8 +284,7 @@ static void stop(struct server *s, const sigset_t *signals)
     engine_close(&s->engine, 0);
     atomic_store(&s->service.engine, NULL);
     wait_for_answers(s, FLUSH_MS, signals);
-    http_close(&s->service.http);
-    images_close(&s->service.images);
+    tear_down(s);
     log_info("stopped", "%s", finished ? "everything was answered" : "not everything was made");
 }
 
@@ -215,8 +300,7 @@ static int serve(struct server *s, const sigset_t *signals)
     if (st) {
         log_error("cannot_start", "%s", why.text);
         health_close(&health);
-        http_close(&s->service.http);
-        images_close(&s->service.images);
+        tear_down(s);
         return 1;
     }
     run(s, health, signals);
@@ -255,7 +339,8 @@ int command_serve(int count, char **args)
     sigset_t signals;
     int code = 0;
 
-    if (config_read(&s.config, count, args, &why)) {
+    if (config_read(&s.config, count, args, &why) ||
+        (!s.config.help && config_add_starter(&s.config, &why))) {
         fprintf(stderr, "limner serve: %s\n", why.text);
         code = 2;
     } else if (s.config.help) {

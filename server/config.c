@@ -24,7 +24,7 @@
 #define CONFIG_CONNECTS_MAX 65536
 #define CONFIG_TILE_MAX     1024
 
-enum kind { KIND_TEXT, KIND_INT, KIND_TILE, KIND_MODELS, KIND_PRECISION };
+enum kind { KIND_TEXT, KIND_INT, KIND_TILE, KIND_MODELS, KIND_PRECISION, KIND_ACCESS };
 
 struct setting {
     const char *name;
@@ -39,6 +39,8 @@ struct setting {
 static const struct setting settings[] = {
     {"listen", KIND_TEXT, AT(listen), 0, 0, "HOST:PORT", "where pictures are asked for"},
     {"metrics", KIND_TEXT, AT(metrics), 0, 0, "HOST:PORT", "health checks and metrics"},
+    {"metrics-auth", KIND_ACCESS, AT(metrics_auth), 0, 0, "auto|open|key",
+     "who may read the metrics; auto: a key is needed where other machines reach them"},
     {"state", KIND_TEXT, AT(state), 0, 0, "DIR", "what must survive a restart"},
     {"model", KIND_MODELS, AT(model), 0, 0, "DIR", "a model folder; may be said several times"},
     {"threads", KIND_INT, AT(threads), 0, CONFIG_THREADS_MAX, "N",
@@ -110,6 +112,22 @@ static enum status set_precision(struct config *c, const char *value, const char
     return ST_OK;
 }
 
+static const char *const accesses[] = {
+    [CONFIG_ACCESS_AUTO] = "auto", [CONFIG_ACCESS_OPEN] = "open", [CONFIG_ACCESS_KEY] = "key"};
+
+static enum status set_access(struct config *c, const char *value, const char *origin,
+                              struct why *why)
+{
+    for (size_t i = 0; i < COUNT_OF(accesses); i++) {
+        if (!strcmp(accesses[i], value)) {
+            c->metrics_auth = (enum config_access)i;
+            return ST_OK;
+        }
+    }
+    return why_fail(why, ST_INVALID, "%s: metrics-auth must be auto, open or key, not '%.32s'",
+                    origin, value);
+}
+
 static enum status add_model(struct config *c, const char *value, const char *origin,
                              struct why *why)
 {
@@ -134,6 +152,8 @@ static enum status set(struct config *c, const struct setting *s, const char *va
         return set_int(c, s, value, origin, why);
     case KIND_PRECISION:
         return set_precision(c, value, origin, why);
+    case KIND_ACCESS:
+        return set_access(c, value, origin, why);
     case KIND_MODELS:
         return add_model(c, value, origin, why);
     }
@@ -326,12 +346,17 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         st = read_environment(out, why);
     if (!st && says_model(count, args))
         out->model_count = 0;
-    if (!st)
-        st = visit_flags(out, count, args, visit_setting, why);
-    if (st || out->help || out->model_count)
-        return st;
-    st = config_find_starter(out->model_default, sizeof(out->model_default), why);
-    out->model[out->model_count++] = out->model_default;
+    return st ? st : visit_flags(out, count, args, visit_setting, why);
+}
+
+enum status config_add_starter(struct config *c, struct why *why)
+{
+    enum status st;
+
+    if (c->model_count)
+        return ST_OK;
+    st = config_find_starter(c->model_default, sizeof(c->model_default), why);
+    c->model[c->model_count++] = c->model_default;
     return st;
 }
 
@@ -359,7 +384,7 @@ void config_help(FILE *out)
         fprintf(out, "    %-24s %s\n", flag, settings[i].help);
     }
     fprintf(out, "    %-24s %s\n", "--check-config", "print the settings and stop");
-    if (config_read(&c, 0, NULL, &why) == ST_OK) {
+    if (config_read(&c, 0, NULL, &why) == ST_OK && config_add_starter(&c, &why) == ST_OK) {
         fputs("\nAs things are here, without flags:\n\n", out);
         if (config_print(&c, out))
             fputs("(no memory to show them)\n", out);
@@ -383,6 +408,8 @@ enum status config_print(const struct config *c, FILE *out)
             json_out_int(&o, s->name, *(const int *)field);
         else if (s->kind == KIND_PRECISION)
             json_out_string(&o, s->name, devices_precision_name(c->precision));
+        else if (s->kind == KIND_ACCESS)
+            json_out_string(&o, s->name, accesses[c->metrics_auth]);
         else
             json_out_array(&o, s->name);
         for (int m = 0; s->kind == KIND_MODELS && m < c->model_count; m++)

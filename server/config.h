@@ -14,12 +14,20 @@
 
 #include <stdio.h>
 
+/* Who may read the metrics. */
+enum config_access {
+    CONFIG_ACCESS_AUTO, /* everybody, as long as only this machine can reach them */
+    CONFIG_ACCESS_OPEN, /* everybody */
+    CONFIG_ACCESS_KEY,  /* whoever has a key with the scope `metrics` */
+};
+
 struct config {
     const char *listen, *metrics, *state, *device;
     const char *model[ENGINE_MODELS_MAX];
     int model_count;
     int threads, seats, queue, size_max, io_threads, connections, drain_s, vae_tile;
     enum precision precision;
+    enum config_access metrics_auth;
     bool check_only;
     bool help;
 
@@ -36,6 +44,9 @@ void config_close(struct config *c);
 void config_help(FILE *out);
 /* The settings as they came out, as a file that could be read again. */
 MUST_USE enum status config_print(const struct config *c, FILE *out);
+
+/* Serve the model that ships with limner when no model was named. */
+MUST_USE enum status config_add_starter(struct config *c, struct why *why);
 
 /* The model that ships with limner, found from where the program lies. ST_MISSING when it is not
    there. */

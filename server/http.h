@@ -38,7 +38,8 @@ struct http_request {
     struct http_text method, path, query, body; /* path as sent, cut before '?' */
     char id[HTTP_ID_MAX];                       /* unique; every answer says it as x-request-id */
     int listener;                               /* index in the options */
-    int route;                                  /* the handler's own mark, for `answered` */
+    int route;                                  /* the handler's own marks, for `decorate` */
+    int tenant;                                 /* and `answered`; 0 until it sets them */
     int64_t arrived_us;                         /* monotonic, when its last byte was there */
 };
 
@@ -58,6 +59,8 @@ struct http_options {
     void (*handle)(void *context, struct http_request *request);
     /* On an io thread: write the answer to what HTTP itself refused, before any handler saw it. */
     void (*refuse)(void *context, struct answer *answer, int status, const char *reason);
+    /* On an io thread: add to an answer that is about to leave. */
+    void (*decorate)(void *context, const struct http_request *request, struct answer *answer);
     /* On an io thread, once per request: its answer has left, or `status` is HTTP_GONE. */
     void (*answered)(void *context, const struct http_request *request, int status);
     void *context;

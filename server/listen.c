@@ -89,6 +89,29 @@ static bool open_shared(int *fds, int count, struct addrinfo *address)
     return true;
 }
 
+static bool is_loopback(const struct addrinfo *address)
+{
+    const struct sockaddr_in6 *six = (const void *)address->ai_addr;
+    const struct sockaddr_in *four = (const void *)address->ai_addr;
+
+    if (address->ai_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+    return address->ai_family == AF_INET && ntohl(four->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+bool listen_is_loopback(const char *host)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    bool loopback;
+
+    if (getaddrinfo(host[0] ? host : NULL, "0", &hints, &found))
+        return false;
+    loopback = is_loopback(found);
+    freeaddrinfo(found);
+    return loopback;
+}
+
 enum status listen_open(int *fds, int count, const char *host, int port, struct why *why)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};

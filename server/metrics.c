@@ -15,7 +15,7 @@ static const int64_t bounds_us[] = {
     1000000, 2500000, 5000000, 10000000, 25000000, 50000000, 100000000, 250000000, 600000000};
 
 /* Every code that can be answered; the last one stands for the rest. */
-static const int codes[] = {200, 400, 404, 405, 413, 415, 417, 429, 499, 500, 503, 0};
+static const int codes[] = {200, 400, 401, 403, 404, 405, 413, 415, 417, 429, 499, 500, 503, 0};
 
 _Static_assert(COUNT_OF(bounds_us) < METRICS_BUCKETS_MAX, "and one for +Inf");
 _Static_assert(COUNT_OF(codes) <= METRICS_CODES_MAX, "a counter per code");

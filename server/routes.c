@@ -2,6 +2,8 @@
 #include "server/routes.h"
 
 #include "server/api_images.h"
+#include "server/auth.h"
+#include "server/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,10 +13,14 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Whom a path is for. */
+enum need { NEED_NOTHING, NEED_KEY, NEED_GENERATE, NEED_METRICS };
+
 struct route {
     const char *method, *path;
     bool prefix; /* `path` is where the target begins */
     unsigned listeners;
+    enum need need;
     void (*handle)(struct service *s, struct http_request *r);
 };
 
@@ -185,13 +191,13 @@ static void handle_generations(struct service *s, struct http_request *r)
 /* ---- the table ---- */
 
 static const struct route routes[] = {
-    {"POST", "/v1/images/generations", false, ON_PUBLIC, handle_generations},
-    {"GET", "/v1/models", false, ON_PUBLIC, handle_models},
-    {"GET", "/v1/models/", true, ON_PUBLIC, handle_model},
-    {"GET", "/livez", false, ON_PUBLIC | ON_METRICS, handle_live},
-    {"GET", "/readyz", false, ON_PUBLIC | ON_METRICS, handle_ready},
-    {"GET", "/healthz", false, ON_PUBLIC | ON_METRICS, handle_ready},
-    {"GET", "/metrics", false, ON_METRICS, handle_metrics},
+    {"POST", "/v1/images/generations", false, ON_PUBLIC, NEED_GENERATE, handle_generations},
+    {"GET", "/v1/models", false, ON_PUBLIC, NEED_KEY, handle_models},
+    {"GET", "/v1/models/", true, ON_PUBLIC, NEED_KEY, handle_model},
+    {"GET", "/livez", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_live},
+    {"GET", "/readyz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready},
+    {"GET", "/healthz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready},
+    {"GET", "/metrics", false, ON_METRICS, NEED_METRICS, handle_metrics},
 };
 
 #define ROUTE_COUNT ((int)COUNT_OF(routes))
@@ -255,6 +261,27 @@ static bool takes(const struct route *route, struct http_text method)
     return is(method, route->method) || (is(method, "HEAD") && !strcmp(route->method, "GET"));
 }
 
+/* Is the caller one that this path is for? If not, the request is answered. */
+static bool is_admitted(struct service *s, struct http_request *r, enum need need)
+{
+    static const unsigned scopes[] = {
+        [NEED_KEY] = 0, [NEED_GENERATE] = SCOPE_GENERATE, [NEED_METRICS] = SCOPE_METRICS};
+    struct auth_caller caller;
+    enum auth_verdict verdict;
+    struct answer answer;
+
+    if (need == NEED_NOTHING || (need == NEED_METRICS && s->metrics_open))
+        return true;
+    verdict =
+        auth_check(s->auth, http_header(r, "authorization"), scopes[need], clock_unix_s(), &caller);
+    r->tenant = caller.tenant + 1;
+    if (verdict == AUTH_OK || (verdict == AUTH_OPEN && need != NEED_METRICS))
+        return true;
+    auth_refuse(&answer, verdict == AUTH_OPEN ? AUTH_ABSENT : verdict, scopes[need]);
+    http_answer(r, &answer);
+    return false;
+}
+
 static void refuse_method(struct http_request *r, const struct route *route)
 {
     bool get = !strcmp(route->method, "GET");
@@ -276,7 +303,8 @@ void routes_handle(void *service, struct http_request *r)
             continue;
         r->route = i + 1;
         if (takes(&routes[i], r->method)) {
-            routes[i].handle(service, r);
+            if (is_admitted(service, r, routes[i].need))
+                routes[i].handle(service, r);
             return;
         }
         other_method = &routes[i];
@@ -294,6 +322,17 @@ void routes_refuse(void *service, struct answer *a, int status, const char *reas
     if (status == 413)
         reason = "the body is larger than this server takes";
     answer_fail_http(a, status, (struct failure){0}, reason);
+}
+
+void routes_decorate(void *service, const struct http_request *r, struct answer *a)
+{
+    struct service *s = service;
+    struct tenant_view view;
+
+    if (!r->tenant)
+        return;
+    tenant_look(s->tenants, r->tenant - 1, service_time(s), &view);
+    limits_write(a, &view);
 }
 
 void routes_answered(void *service, const struct http_request *r, int status)

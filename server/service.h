@@ -7,18 +7,23 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/tenant.h"
 #include "server/http.h"
 #include "server/metrics.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct auth;
 struct images;
 
 struct service {
     _Atomic(struct engine *) engine; /* NULL while the models are loaded, and after they are gone */
     struct http *http;
     struct images *images;
+    struct auth *auth;
+    struct tenants *tenants;
+    bool metrics_open; /* the metrics need no key */
     struct metrics metrics;
     struct clock clock;
     int64_t loaded_s; /* wall time when the models were there */
@@ -35,6 +40,11 @@ struct service {
 static inline struct engine *service_engine(struct service *s)
 {
     return atomic_load(&s->draining) ? NULL : atomic_load(&s->engine);
+}
+
+static inline struct tenant_time service_time(const struct service *s)
+{
+    return (struct tenant_time){clock_now_us(&s->clock), clock_unix_s()};
 }
 
 #endif /* SERVER_SERVICE_H */

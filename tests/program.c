@@ -3,6 +3,7 @@
 
 #include "tests/unit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,18 +73,34 @@ void program_read(const struct program *p, char *text, size_t bytes)
     fclose(file);
 }
 
+static bool is_named(const char *const *args, const char *flag)
+{
+    for (int i = 0; args[i]; i++) {
+        if (!strcmp(args[i], flag))
+            return true;
+    }
+    return false;
+}
+
 void program_serve(struct program *p, const char *const *args)
 {
-    const char *all[PROGRAM_ARGS_MAX] = {"serve",       "--listen", "127.0.0.1:0", "--metrics",
-                                         "127.0.0.1:0", "--state",  P_tmpdir};
-    char text[8192];
-    int count = 7;
+    const char *all[PROGRAM_ARGS_MAX] = {"serve", "--listen", "127.0.0.1:0", "--metrics",
+                                         "127.0.0.1:0"};
+    char text[8192], state[128] = "";
+    int count = 5;
 
     for (int i = 0; args[i]; i++) {
-        assert_true(count + 1 < PROGRAM_ARGS_MAX);
+        assert_true(count + 3 < PROGRAM_ARGS_MAX);
         all[count++] = args[i];
     }
+    if (!is_named(args, "--state")) {
+        snprintf(state, sizeof(state), "%s/limner-state.XXXXXX", P_tmpdir);
+        assert_non_null(mkdtemp(state));
+        all[count++] = "--state";
+        all[count++] = state;
+    }
     program_start(p, all);
+    memcpy(p->state, state, sizeof(state));
     for (int waited = 0; waited < READY_MS; waited += 20) {
         const char *listening;
 
@@ -124,7 +141,24 @@ int program_wait(struct program *p, int wait_ms)
     return ended && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+void program_remove(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    char path[512];
+
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.')
+            unlink(path);
+    }
+    closedir(dir);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 void program_forget(struct program *p)
 {
     unlink(p->output);
+    if (p->state[0])
+        program_remove(p->state);
 }

@@ -18,12 +18,14 @@ struct program {
     pid_t pid;
     int port, metrics_port; /* of a server */
     char output[128];       /* the file that holds stdout and stderr */
+    char state[128];        /* of a server: its folder; empty when it was named in the arguments */
 };
 
 /* Start `limner ARGS...`; the list ends with NULL. */
 void program_start(struct program *p, const char *const *args);
 
-/* Start `limner serve` on free ports, then ARGS, and wait until it is ready. */
+/* Start `limner serve` on free ports and, unless ARGS name one, a state folder of its own, then
+   ARGS, and wait until it is ready. */
 void program_serve(struct program *p, const char *const *args);
 
 void program_signal(const struct program *p, int signal);
@@ -34,7 +36,9 @@ int program_wait(struct program *p, int wait_ms);
 /* What it has written so far, with a NUL. */
 void program_read(const struct program *p, char *text, size_t bytes);
 
-void program_forget(struct program *p); /* removes the file */
+/* A folder of files, such as a server's state. */
+void program_remove(const char *folder);
+void program_forget(struct program *p); /* removes the file and the folder */
 
 void program_sleep_ms(int ms);
 

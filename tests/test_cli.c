@@ -191,6 +191,15 @@ static void wrong_words_are_refused_with_code_2(void **state)
         {{"generate", "a", "--precision=f8", NULL}, "mixed"},
         {{"generate", "a", "--vae-tile=6", NULL}, "multiple of 4"},
         {{"generate", "a", "--nonsense", NULL}, "nonsense"},
+        {{"key", NULL}, "create, list or revoke"},
+        {{"key", "make", NULL}, "create, list or revoke"},
+        {{"key", "revoke", NULL}, "revoke PREFIX"},
+        {{"key", "list", "x", NULL}, "too much"},
+        {{"key", "create", "--scopes=all", NULL}, "'all' is no scope"},
+        {{"key", "create", "--expires=soon", NULL}, "30d"},
+        {{"key", "create", "--expires=2001-01-01", NULL}, "past"},
+        {{"key", "create", "--tenant=a b", NULL}, "--tenant"},
+        {{"key", "list", "--colour", NULL}, "colour"},
         {{"models", NULL}, "limner models check"},
         {{"models", "check", NULL}, "limner models check"},
     };
@@ -211,6 +220,7 @@ static void help_is_everywhere(void **state)
         {"--help", NULL},           {"help", NULL},
         {"serve", "--help", NULL},  {"generate", "--help", NULL},
         {"models", "--help", NULL}, {"models", "check", "-h", NULL},
+        {"key", "--help", NULL},
     };
 
     (void)state;

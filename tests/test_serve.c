@@ -143,25 +143,28 @@ static void expect_refusal(const char *const *args, int code, const char *says)
 
 static void a_server_that_cannot_start_says_why(void **state)
 {
-    char taken[32];
+    char taken[32], state_folder[] = P_tmpdir "/limner-refused.XXXXXX";
     struct program server;
     const char *const port[] = {
-        "serve", "--model",   "tests/golden/tiny_lcm", "--state", P_tmpdir, "--listen",
+        "serve", "--model",   "tests/golden/tiny_lcm", "--state", state_folder, "--listen",
         taken,   "--metrics", "127.0.0.1:0",           NULL};
-    const char *const model[] = {"serve",       "--model",   "tests/golden/tokenizer",
-                                 "--state",     P_tmpdir,    "--listen",
-                                 "127.0.0.1:0", "--metrics", "127.0.0.1:0",
+    const char *const model[] = {"serve",       "--model",    "tests/golden/tokenizer",
+                                 "--state",     state_folder, "--listen",
+                                 "127.0.0.1:0", "--metrics",  "127.0.0.1:0",
                                  NULL};
     const char *const flag[] = {"serve", "--modle", "x", NULL};
-    const char *const address[] = {"serve", "--model", "x", "--listen", "8080", NULL};
+    const char *const address[] = {"serve",      "--model",  "x",    "--state",
+                                   state_folder, "--listen", "8080", NULL};
 
     (void)state;
+    assert_non_null(mkdtemp(state_folder));
     serve(&server, "0");
     snprintf(taken, sizeof(taken), "127.0.0.1:%d", server.port);
     expect_refusal(port, 1, "in use");
     expect_refusal(model, 1, "model_index.json");
     expect_refusal(flag, 2, "--modle");
     expect_refusal(address, 1, "HOST:PORT");
+    program_remove(state_folder);
     program_signal(&server, SIGTERM);
     assert_int_equal(program_wait(&server, 60000), 0);
     program_forget(&server);

@@ -23,6 +23,10 @@ static const char *reason_of(int status)
         return "OK";
     case 400:
         return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
     case 404:
         return "Not Found";
     case 405:
@@ -54,8 +58,10 @@ static void add_header(h2o_req_t *req, const char *name, const char *value)
 static h2o_iovec_t exchange_take(struct exchange *x, struct answer *a)
 {
     h2o_req_t *req = x->req;
+    struct http *h = x->connection->gate->loop->http;
     h2o_iovec_t body = {NULL, 0};
 
+    h->options.decorate(h->options.context, &x->request, a);
     x->status = a->status;
     x->json = a->json;
     x->raw = a->raw;

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys from end to end: `limner key` beside a running server, and what it then lets pass.
+ */
+#include "tests/client.h"
+#include "tests/program.h"
+#include "tests/unit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MODEL "tests/golden/tiny_lcm"
+#define FOX   "{\"prompt\":\"a red fox\"}"
+
+static char folder[128];
+
+static int open_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof(folder), "%s/limner-keys.XXXXXX", P_tmpdir);
+    return mkdtemp(folder) ? 0 : 1;
+}
+
+static int close_folder(void **state)
+{
+    (void)state;
+    program_remove(folder);
+    return 0;
+}
+
+/* `limner key ARGS --state FOLDER`: the exit code, and what it said. */
+static int key(const char *const *args, char *text, size_t bytes)
+{
+    const char *all[PROGRAM_ARGS_MAX] = {"key", "--state", folder};
+    struct program p;
+    int count = 3, code;
+
+    for (int i = 0; args[i]; i++)
+        all[count++] = args[i];
+    program_start(&p, all);
+    code = program_wait(&p, 60000);
+    program_read(&p, text, bytes);
+    program_forget(&p);
+    return code;
+}
+
+static void make_key(char out[64], const char *scopes, const char *tenant)
+{
+    const char *const args[] = {"create", "--scopes", scopes, "--tenant", tenant, NULL};
+    char text[1024];
+
+    if (key(args, text, sizeof(text)) || sscanf(text, "%63s", out) != 1 || strncmp(out, "lmr-", 4))
+        fail_msg("%s", text);
+}
+
+static void revoke_key(const char *of)
+{
+    const char *const args[] = {"revoke", of, NULL};
+    char text[1024];
+
+    if (key(args, text, sizeof(text)) || !strstr(text, "is revoked since"))
+        fail_msg("%s", text);
+}
+
+static void serve(struct program *server)
+{
+    const char *const args[] = {"--model", MODEL, "--threads", "1", "--state", folder, NULL};
+
+    program_serve(server, args);
+}
+
+static void stop(struct program *server)
+{
+    program_signal(server, SIGTERM);
+    assert_int_equal(program_wait(server, 60000), 0);
+    program_forget(server);
+}
+
+static int ask(const struct program *server, const char *bearer, struct reply *r)
+{
+    char header[128] = "";
+
+    if (bearer)
+        snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", bearer);
+    client_generate(server->port, header, FOX, r);
+    return r->status;
+}
+
+static int status_of(const struct program *server, const char *bearer)
+{
+    struct reply r;
+    int status = ask(server, bearer, &r);
+
+    reply_close(&r);
+    return status;
+}
+
+/* Ask until the answer is `status`; the milliseconds that it took. */
+static int wait_for(const struct program *server, const char *bearer, int status)
+{
+    int waited = 0;
+
+    while (status_of(server, bearer) != status) {
+        if (waited > 20000)
+            fail_msg("the answer never became %d", status);
+        program_sleep_ms(50);
+        waited += 50;
+    }
+    return waited;
+}
+
+/* Goal: the whole life of a key beside one server that is never restarted. */
+static void a_running_server_sees_keys_come_and_go(void **state)
+{
+    char first[64], metrics[64], value[128], header[128], text[8192];
+    const char *const list[] = {"list", NULL};
+    struct program server;
+    struct reply r;
+
+    (void)state;
+    serve(&server);
+    program_read(&server, text, sizeof(text));
+    assert_non_null(strstr(text, "no key was made yet"));
+    assert_int_equal(status_of(&server, NULL), 200);
+    assert_int_equal(status_of(&server, "unused"), 200); /* as OpenAI's clients send one */
+
+    make_key(first, "generate", "shop");
+    wait_for(&server, NULL, 401);
+    assert_int_equal(ask(&server, NULL, &r), 401);
+    assert_true(reply_header(&r, "www-authenticate", value, sizeof(value)));
+    assert_string_equal(value, "Bearer realm=\"limner\"");
+    assert_non_null(strstr(r.body, "\"code\":\"missing_api_key\""));
+    reply_close(&r);
+    assert_int_equal(status_of(&server, first), 200);
+    assert_int_equal(status_of(&server, "lmr-0000000000000000000000000000000000000000"), 401);
+
+    make_key(metrics, "metrics", "shop");
+    wait_for(&server, metrics, 403);
+    client_ask(server.port, "GET", "/v1/models", "", NULL, &r);
+    assert_int_equal(r.status, 401);
+    reply_close(&r);
+    snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", metrics);
+    client_ask(server.port, "GET", "/v1/models", header, NULL, &r);
+    assert_int_equal(r.status, 200); /* any key will do */
+    reply_close(&r);
+    client_ask(server.port, "GET", "/readyz", "", NULL, &r);
+    assert_int_equal(r.status, 200); /* none is needed */
+    reply_close(&r);
+    client_metric(server.metrics_port, "limner_ready"); /* open on loopback */
+
+    revoke_key(first);
+    wait_for(&server, first, 401);
+    assert_int_equal(key(list, text, sizeof(text)), 0);
+    assert_non_null(strstr(text, "revoked"));
+    first[12] = '\0';
+    assert_non_null(strstr(text, first));
+    program_read(&server, text, sizeof(text));
+    assert_null(strstr(text, metrics)); /* a key is in no log */
+    stop(&server);
+}
+
+static void keys_are_listed_as_json(void **state)
+{
+    const char *const create[] = {"create", "--json",    "--expires", "30d",
+                                  "--note", "of \"us\"", NULL};
+    const char *const list[] = {"list", "--json", NULL};
+    const char *const absent[] = {"revoke", "lmr-00000000", NULL};
+    char text[4096];
+    struct json *root;
+    int64_t created = 0, expires = 0;
+
+    (void)state;
+    assert_int_equal(key(create, text, sizeof(text)), 0);
+    assert_int_equal(json_parse(&root, text, strlen(text), NULL), ST_OK);
+    assert_int_equal(strlen(json_as_string(json_get(root, "key"))), 44);
+    json_close(&root);
+    assert_int_equal(key(list, text, sizeof(text)), 0);
+    assert_int_equal(json_parse(&root, text, strlen(text), NULL), ST_OK);
+    assert_int_equal(json_size(root), 1);
+    assert_null(json_get(json_at(root, 0), "key"));
+    assert_string_equal(json_as_string(json_get(json_at(root, 0), "state")), "live");
+    assert_string_equal(json_as_string(json_get(json_at(root, 0), "note")), "of \"us\"");
+    assert_int_equal(json_get_int(json_at(root, 0), "created", &created, NULL), ST_OK);
+    assert_int_equal(json_get_int(json_at(root, 0), "expires", &expires, NULL), ST_OK);
+    assert_int_equal(expires - created, 30 * 86400);
+    json_close(&root);
+    assert_int_equal(key(absent, text, sizeof(text)), 1);
+    assert_non_null(strstr(text, "there is no key lmr-00000000"));
+}
+
+/* Goal: other machines never reach a server that asks for no key. */
+static void without_a_key_a_server_stays_on_its_machine(void **state)
+{
+    const char *const args[] = {"serve",     "--model",     MODEL,     "--listen", "0.0.0.0:0",
+                                "--metrics", "127.0.0.1:0", "--state", folder,     NULL};
+    struct program p;
+    char text[8192], made[64];
+
+    (void)state;
+    program_start(&p, args);
+    assert_int_equal(program_wait(&p, 60000), 1);
+    program_read(&p, text, sizeof(text));
+    assert_non_null(strstr(text, "limner key create"));
+    program_forget(&p);
+
+    make_key(made, "generate", "shop");
+    program_serve(&p, (const char *const[]){"--model", MODEL, "--threads", "1", "--listen",
+                                            "0.0.0.0:0", "--state", folder, NULL});
+    assert_int_equal(status_of(&p, NULL), 401);
+    assert_int_equal(status_of(&p, made), 200);
+    stop(&p);
+}
+
+static void the_metrics_may_need_a_key(void **state)
+{
+    const char *const args[] = {"--model", MODEL,     "--threads", "1", "--metrics-auth",
+                                "key",     "--state", folder,      NULL};
+    char made[64], header[128];
+    struct program server;
+    struct reply r;
+
+    (void)state;
+    make_key(made, "metrics", "ops");
+    program_serve(&server, args);
+    client_ask(server.metrics_port, "GET", "/metrics", "", NULL, &r);
+    assert_int_equal(r.status, 401);
+    reply_close(&r);
+    client_ask(server.metrics_port, "GET", "/livez", "", NULL, &r);
+    assert_int_equal(r.status, 200);
+    reply_close(&r);
+    snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", made);
+    client_ask(server.metrics_port, "GET", "/metrics", header, NULL, &r);
+    assert_int_equal(r.status, 200);
+    reply_close(&r);
+    stop(&server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_running_server_sees_keys_come_and_go, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(keys_are_listed_as_json, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(without_a_key_a_server_stays_on_its_machine, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(the_metrics_may_need_a_key, open_folder, close_folder),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
