@@ -5,8 +5,9 @@
  * and close the door, let what is under way finish, up to a limit, then end the engine (which
  * answers the rest), the network, and the pools. A second signal ends the waiting at once.
  *
- * The main thread is also the one that may wait for the store: twice a second it looks whether
- * somebody made or revoked a key.
+ * The main thread is also the one that may wait for a disk: twice a second it looks whether
+ * somebody made or revoked a key, and SIGHUP makes it read the tenants and their limits again.
+ * Requests under way keep what they were granted.
  */
 #include "base/log.h"
 #include "server/api_images.h"
@@ -34,6 +35,8 @@ enum loading { LOADING, LOADED, LOAD_FAILED };
 
 struct server {
     struct config config;
+    int arg_count; /* what it was read from, to be read again */
+    char **args;
     struct service service;
     struct store *store;
     bool store_failed; /* as it was said already */
@@ -166,7 +169,10 @@ static enum status open_keys(struct server *s, struct why *why)
 
     if (st)
         return st;
-    if (tenant_open(&service->tenants) || auth_open(&service->auth, service->tenants))
+    if (tenant_open(&service->tenants) ||
+        tenant_configure(service->tenants, &s->config.others, s->config.tenant,
+                         s->config.tenant_count) ||
+        auth_open(&service->auth, service->tenants))
         return why_fail(why, ST_FULL, "no memory for keys and tenants");
     st = auth_load(service->auth, s->store, &changed, why);
     return st ? st : check_reach(s, why);
@@ -188,6 +194,41 @@ static void look_at_keys(struct server *s)
         return;
     log_info("keys", "count=%d%s", auth_count(s->service.auth),
              before ? "" : ": from now on every request needs one");
+}
+
+/* The tenants of a configuration that was read again take the place of those before. */
+static enum status take_tenants(struct server *s, const struct config *fresh, struct why *why)
+{
+    if (tenant_configure(s->service.tenants, &fresh->others, fresh->tenant, fresh->tenant_count))
+        return why_fail(why, ST_FULL, "more than %d tenants were known since the start",
+                        TENANT_MAX);
+    s->config.others = fresh->others;
+    memcpy(s->config.tenant, fresh->tenant, sizeof(fresh->tenant));
+    s->config.tenant_count = fresh->tenant_count;
+    return ST_OK;
+}
+
+static void reload(struct server *s)
+{
+    struct config fresh;
+    struct why why = {""};
+    char other[512];
+    enum status st = config_read(&fresh, s->arg_count, s->args, &why);
+
+    if (!st)
+        st = config_add_starter(&fresh, &why);
+    if (!st)
+        st = take_tenants(s, &fresh, &why);
+    if (st) {
+        log_error("not_reloaded", "%s: everything is as it was", why.text);
+    } else {
+        log_info("reloaded", "tenants=%d", fresh.tenant_count);
+        config_compare(&s->config, &fresh, other, sizeof(other));
+        if (other[0])
+            log_warn("restart_needed", "these settings change only with a restart: %s", other);
+    }
+    config_close(&fresh);
+    look_at_keys(s);
 }
 
 static enum status start(struct server *s, struct why *why)
@@ -216,11 +257,13 @@ static enum status start(struct server *s, struct why *why)
 
 /* ---- run and stop ---- */
 
-static bool signal_came(const sigset_t *signals, int wait_ms)
+/* The signal that came, or 0. */
+static int next_signal(const sigset_t *signals, int wait_ms)
 {
     struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000L};
+    int signal = sigtimedwait(signals, NULL, &wait);
 
-    return sigtimedwait(signals, NULL, &wait) > 0;
+    return signal > 0 ? signal : 0;
 }
 
 /* Asking takes milliseconds, which an io thread does not have. */
@@ -235,10 +278,16 @@ static void look_at_gpus(struct server *s, struct health *health)
     pthread_mutex_unlock(&s->service.gpus_lock);
 }
 
-/* Until a signal comes, or there is nothing left to serve with. */
+/* Until a signal to end comes, or there is nothing left to serve with. */
 static void run(struct server *s, struct health *health, const sigset_t *signals)
 {
-    for (int looks = 0; !signal_came(signals, LOOK_MS); looks++) {
+    for (int looks = 0;; looks++) {
+        int signal = next_signal(signals, LOOK_MS);
+
+        if (signal == SIGHUP)
+            reload(s);
+        else if (signal)
+            return;
         if (health && looks % HEALTH_LOOKS == 0)
             look_at_gpus(s, health);
         if (looks % KEY_LOOKS == 0)
@@ -257,7 +306,9 @@ static bool wait_for_answers(struct server *s, int wait_ms, const sigset_t *sign
     int64_t until_us = clock_now_us(clock) + (int64_t)wait_ms * 1000;
 
     while (http_busy(s->service.http) > 0) {
-        if (clock_now_us(clock) >= until_us || signal_came(signals, 10))
+        int signal = next_signal(signals, 10);
+
+        if (clock_now_us(clock) >= until_us || (signal && signal != SIGHUP))
             return false;
     }
     return true;
@@ -328,13 +379,17 @@ static void take_signals(sigset_t *signals)
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
 int command_serve(int count, char **args)
 {
-    struct server s = {.loading = LOADING, .service.gpus_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct server s = {.loading = LOADING,
+                       .arg_count = count,
+                       .args = args,
+                       .service.gpus_lock = PTHREAD_MUTEX_INITIALIZER};
     struct why why = {""};
     sigset_t signals;
     int code = 0;

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define COUNT_OF(array)     (sizeof(array) / sizeof((array)[0]))
-#define CONFIG_FILE_MAX     (1 << 20)
 #define CONFIG_SEATS_MAX    64
 #define CONFIG_QUEUE_MAX    4096
 #define CONFIG_THREADS_MAX  256
@@ -63,6 +62,21 @@ static const struct setting settings[] = {
      "how long a stopping server finishes its work"},
 };
 
+#undef AT
+#define AT(field) offsetof(struct tenant_limits, field)
+
+/* Of each tenant, in the file. */
+static const struct setting limits[] = {
+    {"weight", KIND_INT, AT(weight), 1, 1000, "N", "share of the devices beside others who wait"},
+    {"deadline-ms", KIND_INT, AT(deadline_ms), 0, 86400000, "MS", "of a request that states none"},
+    {"requests-per-minute", KIND_INT, AT(requests_per_minute), 0, 1000000, "N", ""},
+    {"images-per-minute", KIND_INT, AT(images_per_minute), 0, 1000000, "N", ""},
+    {"requests-per-day", KIND_INT, AT(requests_per_day), 0, 1000000000, "N", "days are UTC's"},
+    {"images-per-day", KIND_INT, AT(images_per_day), 0, 1000000000, "N", ""},
+    {"concurrency", KIND_INT, AT(concurrency), 0, CONFIG_QUEUE_MAX, "N",
+     "pictures on their way at the same time"},
+};
+
 static void *field_of(struct config *c, const struct setting *s)
 {
     return (char *)c + s->at;
@@ -77,15 +91,10 @@ static const struct setting *find(const char *name, size_t bytes)
     return NULL;
 }
 
-static bool is_int(const struct setting *s)
-{
-    return s->kind == KIND_INT || s->kind == KIND_TILE;
-}
-
 /* ---- one value ---- */
 
-static enum status set_int(struct config *c, const struct setting *s, const char *value,
-                           const char *origin, struct why *why)
+static enum status read_int(int *out, const struct setting *s, const char *value,
+                            const char *origin, struct why *why)
 {
     char *end;
     long number;
@@ -98,7 +107,7 @@ static enum status set_int(struct config *c, const struct setting *s, const char
     if (s->kind == KIND_TILE && number % VAE_TILE_STEP)
         return why_fail(why, ST_INVALID, "%s: %s must be a multiple of %d, not '%s'", origin,
                         s->name, VAE_TILE_STEP, value);
-    *(int *)field_of(c, s) = (int)number;
+    *out = (int)number;
     return ST_OK;
 }
 
@@ -149,7 +158,7 @@ static enum status set(struct config *c, const struct setting *s, const char *va
         return ST_OK;
     case KIND_INT:
     case KIND_TILE:
-        return set_int(c, s, value, origin, why);
+        return read_int(field_of(c, s), s, value, origin, why);
     case KIND_PRECISION:
         return set_precision(c, value, origin, why);
     case KIND_ACCESS:
@@ -162,45 +171,86 @@ static enum status set(struct config *c, const struct setting *s, const char *va
 
 /* ---- the file ---- */
 
-static enum status set_from_file(struct config *c, const struct setting *s,
-                                 const struct json *value, const char *path, struct why *why)
+static struct config_file_names file_names(void)
 {
-    enum json_type wanted = is_int(s) ? JSON_TYPE_INT : JSON_TYPE_STRING;
-    char number[32];
+    struct config_file_names names = {.limit_count = COUNT_OF(limits)};
 
-    if (json_type_of(value) != wanted)
-        return why_fail(why, ST_INVALID, "%s: %s must be %s", path, s->name,
-                        is_int(s) ? "an integer" : "a string");
-    if (wanted == JSON_TYPE_STRING)
-        return set(c, s, json_as_string(value), path, why);
-    snprintf(number, sizeof(number), "%lld", (long long)json_as_int(value));
-    return set(c, s, number, path, why);
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        if (settings[i].kind != KIND_MODELS)
+            names.setting[names.setting_count++] = settings[i].name;
+    }
+    for (size_t i = 0; i < COUNT_OF(limits); i++)
+        names.limit[i] = limits[i].name;
+    return names;
+}
+
+static enum status set_limits(struct tenant_limits *out, char *const *values, const char *origin,
+                              struct why *why)
+{
+    enum status st = ST_OK;
+
+    for (size_t i = 0; i < COUNT_OF(limits) && !st; i++) {
+        if (values[i])
+            st = read_int((int *)(void *)((char *)out + limits[i].at), &limits[i], values[i],
+                          origin, why);
+    }
+    return st;
+}
+
+static enum status add_tenant(struct config *c, const struct config_file_tenant *from,
+                              const char *path, struct why *why)
+{
+    struct tenant_limits *tenant = &c->tenant[c->tenant_count];
+    char origin[PATH_MAX + TENANT_NAME_MAX + 16];
+
+    if (!tenant_name_is_good(from->name))
+        return why_fail(why, ST_INVALID,
+                        "%s: a tenant's name is 1 to %d letters, digits, '.', '_' and '-', not "
+                        "'%.80s'",
+                        path, TENANT_NAME_MAX - 1, from->name);
+    for (int i = 0; i < c->tenant_count; i++) {
+        if (!strcmp(c->tenant[i].name, from->name))
+            return why_fail(why, ST_INVALID, "%s: tenant %s is listed twice", path, from->name);
+    }
+    *tenant = c->others;
+    snprintf(tenant->name, sizeof(tenant->name), "%s", from->name);
+    c->tenant_count++;
+    snprintf(origin, sizeof(origin), "%s: tenant %s", path, from->name);
+    return set_limits(tenant, from->value, origin, why);
+}
+
+static enum status set_tenants(struct config *c, const char *path, struct why *why)
+{
+    const struct config_file *f = c->file;
+    char origin[PATH_MAX + 32];
+    enum status st = ST_OK;
+
+    snprintf(origin, sizeof(origin), "%s: tenant-default", path);
+    if (f->others)
+        st = set_limits(&c->others, f->others->value, origin, why);
+    for (unsigned i = 0; i < f->tenant_count && !st; i++)
+        st = add_tenant(c, &f->tenant[i], path, why);
+    return st;
 }
 
 static enum status read_file(struct config *c, const char *path, struct why *why)
 {
-    enum status st = json_load(&c->file, path, CONFIG_FILE_MAX, why);
-    const struct json *value;
-    const char *name;
-    void *at = NULL;
+    const struct config_file_names names = file_names();
+    enum status st = config_file_load(&c->file, path, &names, why);
+    int value = 0;
 
     if (st)
         return st;
-    if (json_type_of(c->file) != JSON_TYPE_OBJECT)
-        return why_fail(why, ST_INVALID, "%s: must hold a JSON object", path);
-    while (!st && json_next(c->file, &at, &name, &value)) {
-        const struct setting *s = find(name, strlen(name));
-
-        if (!s)
-            return why_fail(why, ST_INVALID, "%s: there is no setting called '%.64s'", path, name);
-        if (s->kind != KIND_MODELS || json_type_of(value) != JSON_TYPE_ARRAY) {
-            st = set_from_file(c, s, value, path, why);
+    for (size_t i = 0; i < COUNT_OF(settings) && !st; i++) {
+        if (settings[i].kind == KIND_MODELS)
             continue;
-        }
-        for (size_t i = 0; i < json_size(value) && !st; i++)
-            st = set_from_file(c, s, json_at(value, i), path, why);
+        if (c->file->value[value])
+            st = set(c, &settings[i], c->file->value[value], path, why);
+        value++;
     }
-    return st;
+    for (unsigned i = 0; i < c->file->model_count && !st; i++)
+        st = add_model(c, c->file->model[i], path, why);
+    return st ? st : set_tenants(c, path, why);
 }
 
 /* ---- the environment ---- */
@@ -340,6 +390,7 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         .io_threads = 2,
         .connections = 1024,
         .drain_s = 30,
+        .others = {.weight = 1},
     };
     st = read_config_file(out, count, args, why);
     if (!st)
@@ -362,7 +413,9 @@ enum status config_add_starter(struct config *c, struct why *why)
 
 void config_close(struct config *c)
 {
-    json_close(&c->file);
+    const struct config_file_names names = file_names();
+
+    config_file_close(&c->file, &names);
 }
 
 void config_help(FILE *out)
@@ -373,9 +426,9 @@ void config_help(FILE *out)
     fputs(
         "limner serve - answer requests for pictures over HTTP\n\n"
         "    limner serve [--config FILE] [flags]\n\n"
-        "Every flag is also LIMNER_... in the environment and a name in the file, which is a\n"
-        "JSON object: {\"listen\": \"127.0.0.1:8080\", \"model\": [\"DIR\"]}. Flags win over the\n"
-        "environment, and that over the file.\n\n",
+        "Every flag is also LIMNER_... in the environment and a name in the file, which is YAML:\n"
+        "`listen: 127.0.0.1:8080`, `model: [DIR]`. Flags win over the environment, and that over\n"
+        "the file. SIGHUP reads keys, tenants and their limits again.\n\n",
         out);
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
         char flag[48];
@@ -384,6 +437,11 @@ void config_help(FILE *out)
         fprintf(out, "    %-24s %s\n", flag, settings[i].help);
     }
     fprintf(out, "    %-24s %s\n", "--check-config", "print the settings and stop");
+    fputs(
+        "\nOf every tenant, below its name in `tenants:`, or in `tenant-default:`; 0: no limit\n\n",
+        out);
+    for (size_t i = 0; i < COUNT_OF(limits); i++)
+        fprintf(out, "    %-24s %s\n", limits[i].name, limits[i].help);
     if (config_read(&c, 0, NULL, &why) == ST_OK && config_add_starter(&c, &why) == ST_OK) {
         fputs("\nAs things are here, without flags:\n\n", out);
         if (config_print(&c, out))
@@ -392,37 +450,110 @@ void config_help(FILE *out)
     config_close(&c);
 }
 
+/* ---- printing ---- */
+
+#define NUMBER_MAX 12
+
+/* A file's worth of texts that are borrowed from the configuration, and numbers as texts. */
+struct draft {
+    struct config_file file;
+    struct config_file_tenant others, tenant[CONFIG_FILE_TENANTS_MAX];
+    char *model[ENGINE_MODELS_MAX];
+    char number[COUNT_OF(settings)][NUMBER_MAX];
+    char limit[CONFIG_FILE_TENANTS_MAX + 1][COUNT_OF(limits)][NUMBER_MAX];
+};
+
+/* libcyaml's structures are of plain pointers, also where it only reads. */
+static char *borrow(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static char *draft_value(const struct config *c, const struct setting *s, char *number)
+{
+    const void *field = (const char *)c + s->at;
+
+    if (s->kind == KIND_TEXT)
+        return borrow(*(const char *const *)field);
+    if (s->kind == KIND_PRECISION)
+        return borrow(devices_precision_name(c->precision));
+    if (s->kind == KIND_ACCESS)
+        return borrow(accesses[c->metrics_auth]);
+    snprintf(number, NUMBER_MAX, "%d", *(const int *)field);
+    return number;
+}
+
+static void draft_limits(struct config_file_tenant *out, const struct tenant_limits *from,
+                         char (*number)[NUMBER_MAX])
+{
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        snprintf(number[i], NUMBER_MAX, "%d",
+                 *(const int *)(const void *)((const char *)from + limits[i].at));
+        out->value[i] = number[i];
+    }
+}
+
+static void draft_write(struct draft *d, const struct config *c)
+{
+    int value = 0;
+
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        if (settings[i].kind != KIND_MODELS)
+            d->file.value[value++] = draft_value(c, &settings[i], d->number[i]);
+    }
+    for (int i = 0; i < c->model_count; i++)
+        d->model[i] = borrow(c->model[i]);
+    d->file.model = d->model;
+    d->file.model_count = (unsigned)c->model_count;
+    draft_limits(&d->others, &c->others, d->limit[CONFIG_FILE_TENANTS_MAX]);
+    d->file.others = &d->others;
+    for (int i = 0; i < c->tenant_count; i++) {
+        d->tenant[i].name = borrow(c->tenant[i].name);
+        draft_limits(&d->tenant[i], &c->tenant[i], d->limit[i]);
+    }
+    d->file.tenant = d->tenant;
+    d->file.tenant_count = (unsigned)c->tenant_count;
+}
+
 enum status config_print(const struct config *c, FILE *out)
 {
-    struct json_out o = {0};
-    bool failed;
+    const struct config_file_names names = file_names();
+    struct draft *draft = calloc(1, sizeof(*draft));
+    enum status st = ST_FULL;
 
-    json_out_object(&o, NULL);
-    for (size_t i = 0; i < COUNT_OF(settings); i++) {
-        const struct setting *s = &settings[i];
-        const void *field = (const char *)c + s->at;
-
-        if (s->kind == KIND_TEXT)
-            json_out_string(&o, s->name, *(const char *const *)field);
-        else if (is_int(s))
-            json_out_int(&o, s->name, *(const int *)field);
-        else if (s->kind == KIND_PRECISION)
-            json_out_string(&o, s->name, devices_precision_name(c->precision));
-        else if (s->kind == KIND_ACCESS)
-            json_out_string(&o, s->name, accesses[c->metrics_auth]);
-        else
-            json_out_array(&o, s->name);
-        for (int m = 0; s->kind == KIND_MODELS && m < c->model_count; m++)
-            json_out_string(&o, NULL, c->model[m]);
-        if (s->kind == KIND_MODELS)
-            json_out_array_end(&o);
+    if (draft) {
+        draft_write(draft, c);
+        st = config_file_print(&draft->file, &names, out);
     }
-    json_out_object_end(&o);
-    failed = o.failed;
-    if (!failed)
-        fprintf(out, "%s\n", o.text);
-    json_out_close(&o);
-    return failed ? ST_FULL : ST_OK;
+    free(draft);
+    return st;
+}
+
+static bool is_same(const struct config *a, const struct config *b, const struct setting *s)
+{
+    char first[NUMBER_MAX], second[NUMBER_MAX];
+
+    if (s->kind != KIND_MODELS)
+        return !strcmp(draft_value(a, s, first), draft_value(b, s, second));
+    if (a->model_count != b->model_count)
+        return false;
+    for (int i = 0; i < a->model_count; i++) {
+        if (strcmp(a->model[i], b->model[i]))
+            return false;
+    }
+    return true;
+}
+
+void config_compare(const struct config *a, const struct config *b, char *out, size_t bytes)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < COUNT_OF(settings) && used < bytes; i++) {
+        if (!is_same(a, b, &settings[i]))
+            used += (size_t)snprintf(out + used, bytes - used, "%s%s", used ? "," : "",
+                                     settings[i].name);
+    }
 }
 
 enum status config_find_starter(char *out, size_t bytes, struct why *why)

@@ -3,14 +3,16 @@
  * config.h - what `limner serve` is told: defaults < file < environment < flags.
  *
  * Every setting has one name: --size-max on the command line, LIMNER_SIZE_MAX in the environment,
- * "size-max" in the file, which is a JSON object. A name nobody knows is refused, wherever it
- * stands, and so is a value out of range; the sentence says where it stood.
+ * "size-max" in the file, which is YAML (config_file.h). A name nobody knows is refused, wherever
+ * it stands, and so is a value out of range; the sentence says where it stood. Tenants and their
+ * limits stand in the file alone. No setting is a secret: API keys are in the store, as hashes.
  */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
-#include "base/json.h"
 #include "engine/engine.h"
+#include "engine/tenant.h"
+#include "server/config_file.h"
 
 #include <stdio.h>
 
@@ -31,7 +33,11 @@ struct config {
     bool check_only;
     bool help;
 
-    struct json *file; /* texts may point into it; the rest live as long as argv and environ */
+    struct tenant_limits others; /* of tenants that are not listed */
+    struct tenant_limits tenant[CONFIG_FILE_TENANTS_MAX];
+    int tenant_count;
+
+    struct config_file *file; /* texts may point into it; others live as long as argv, environ */
     char model_default[4096];
 };
 
@@ -44,6 +50,9 @@ void config_close(struct config *c);
 void config_help(FILE *out);
 /* The settings as they came out, as a file that could be read again. */
 MUST_USE enum status config_print(const struct config *c, FILE *out);
+
+/* The names of the settings that differ, tenants and their limits left out; empty: none does. */
+void config_compare(const struct config *a, const struct config *b, char *out, size_t bytes);
 
 /* Serve the model that ships with limner when no model was named. */
 MUST_USE enum status config_add_starter(struct config *c, struct why *why);

@@ -29,9 +29,9 @@ static void config_read_lets_flags_win_over_environment_over_file(void **state)
     struct why why;
 
     (void)state;
-    write_file(path,
-               "{\"queue\":15,\"seats\":6,\"threads\":1,\"precision\":\"mixed\",\"vae-tile\":64,"
-               "\"model\":[\"a\",\"b\",\"c\"],\"listen\":\"127.0.0.1:1\"}");
+    write_file(path, "queue: 15\nseats: 6\nthreads: 1\nprecision: mixed\nvae-tile: 64\n"
+                     "model: [a, b, c]\n"
+                     "listen: 127.0.0.1:1 # the only one\n");
     setenv("LIMNER_SEATS", "9", 1);
     setenv("LIMNER_QUEUE", "18", 1);
     setenv("LIMNER_SIZE_MAX", "512", 1);
@@ -87,7 +87,7 @@ static void config_read_refuses_bad_flags(void **state)
         {{"--precision", "f8"}, "mixed, bf16, f16 or fp8"},
         {{"serve", NULL}, "no flag"},
         {{"--", NULL}, "no flag"},
-        {{"--config", "/nonexistent/limner.json"}, "/nonexistent/limner.json"},
+        {{"--config", "/nonexistent/limner.yaml"}, "/nonexistent/limner.yaml"},
     };
 
     (void)state;
@@ -109,16 +109,31 @@ static void config_read_refuses_bad_files(void **state)
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"[]", "object"},
-        {"{\"queues\":1}", "'queues'"},
-        {"{\"queue\":\"1\"}", "queue must be an integer"},
-        {"{\"queue\":0}", "from 10"},
-        {"{\"vae-tile\":\"64\"}", "vae-tile must be an integer"},
-        {"{\"listen\":8080}", "listen must be a string"},
-        {"{\"model\":[1]}", "model must be a string"},
-        {"{\"model\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}", "at most 8"},
-        {"{\"queue\":1,\"queue\":2}", "line 1"},
-        {"{", "line 1"},
+        {"[]", "line 1: Expecting MAPPING"},
+        {"listen: 1:1\nqueues: 1\n", "line 2: there is no setting called 'queues'"},
+        {"queue: 15\nqueue: 16\n", "line 2: 'queue' is said twice"},
+        {"queue: [1]\n", "line 1: Expecting STRING"},
+        {"queue: 0\n", "queue must be an integer from 10"},
+        {"queue: 1.5\n", "not '1.5'"},
+        {"queue: 0x10\n", "not '0x10'"},
+        {"queue:\n", "queue is empty"},
+        {"model: 1\n", "line 1: Expecting SEQUENCE"},
+        {"model: [1, 2, 3, 4, 5, 6, 7, 8, 9]\n", "at most 8"},
+        {"{", "line 1: libyaml"},
+        {"listen: a\n\tqueue: 15\n", "line "},
+        {"listen: &a b\nstate: *a\n", "line 2: YAML alias"},
+        {"queue: 15\n---\nqueue: 16\n", "line 2: a second document"},
+        {"# why\n---\nqueue: 15\n...\nqueue: 16\n", "line 4: a second document"},
+        {"vae-tile: 63\n", "vae-tile must be a multiple of"},
+        {"precision: f8\n", "mixed, bf16, f16 or fp8"},
+        {"metrics-auth: maybe\n", "auto, open or key"},
+        {"tenants:\n  - name: shop\n    weight: 4\n    wieght: 3\n", "line 4: there is no setting"},
+        {"tenants:\n  - weight: 3\n", "line 2: a tenant needs a name"},
+        {"tenants:\n  - name: a b\n", "a tenant's name is"},
+        {"tenants: [{name: a}, {name: a}]\n", "tenant a is listed twice"},
+        {"tenants: [{name: a, weight: 0}]\n", "tenant a: weight must be an integer from 1"},
+        {"tenant-default: {images-per-minute: -1}\n", "tenant-default: images-per-minute"},
+        {"tenant-default: {name: a}\n", "there is no setting called 'name'"},
     };
 
     (void)state;
@@ -141,25 +156,133 @@ static void config_read_refuses_bad_files(void **state)
 /* Goal: what --check-config prints can be fed back. */
 static void config_print_writes_a_file_that_reads_the_same(void **state)
 {
-    char path[32], printed[2][1024] = {"", ""};
-    char *first[] = {"--queue", "13", "--model", "a \"b\"", "--drain", "0"};
+    char path[32], printed[2][4096] = {"", ""};
+    char tenants[32];
+    char *first[] = {"--queue", "13", "--model", "a \"b\": #", "--config", tenants, "--drain", "0"};
     char *second[] = {"--config", path};
     struct config c;
     struct why why;
 
     (void)state;
+    write_file(tenants, "tenant-default: {concurrency: 3}\n"
+                        "tenants: [{name: b, weight: 5}, {name: a, concurrency: 0}]\n");
     for (int round = 0; round < 2; round++) {
         FILE *out = fmemopen(printed[round], sizeof(printed[round]), "w");
 
         if (round)
             write_file(path, printed[0]);
-        assert_int_equal(config_read(&c, round ? 2 : 6, round ? second : first, &why), ST_OK);
+        assert_int_equal(config_read(&c, round ? 2 : COUNT_OF(first), round ? second : first, &why),
+                         ST_OK);
         assert_int_equal(config_print(&c, out), ST_OK);
         fclose(out);
         config_close(&c);
     }
     assert_string_equal(printed[0], printed[1]);
+    assert_non_null(strstr(printed[0], "queue: 13\n"));
     unlink(path);
+    unlink(tenants);
+}
+
+static void config_read_gives_tenants_what_they_do_not_say(void **state)
+{
+    char path[32];
+    char *args[] = {"--config", path};
+    struct config c;
+    struct why why = {""};
+
+    (void)state;
+    write_file(path, "tenants:\n- name: shop\n  weight: 4\n  images-per-minute: 0\n- name: lab\n"
+                     "tenant-default:\n  images-per-minute: 60\n  deadline-ms: 5000\n");
+    if (config_read(&c, COUNT_OF(args), args, &why))
+        fail_msg("%s", why.text);
+    assert_int_equal(c.tenant_count, 2);
+    assert_string_equal(c.tenant[0].name, "shop");
+    assert_int_equal(c.tenant[0].weight, 4);
+    assert_int_equal(c.tenant[0].images_per_minute, 0);
+    assert_int_equal(c.tenant[0].deadline_ms, 5000);
+    assert_int_equal(c.tenant[1].weight, 1);
+    assert_int_equal(c.tenant[1].images_per_minute, 60);
+    assert_int_equal(c.others.images_per_minute, 60);
+    config_close(&c);
+    unlink(path);
+}
+
+/* Goal: whatever an empty file looks like, it changes nothing. */
+static void config_read_takes_files_that_say_nothing(void **state)
+{
+    static const char *const cases[] = {"", "\n", "# nothing\n", "{}\n", "tenants: []\n"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char path[32];
+        char *args[] = {"--config", path};
+        struct config c;
+        struct why why = {""};
+
+        write_file(path, cases[i]);
+        if (config_read(&c, COUNT_OF(args), args, &why) || c.queue != 64 || c.tenant_count)
+            fail_msg("'%s': %s", cases[i], why.text);
+        config_close(&c);
+        unlink(path);
+    }
+}
+
+static void config_read_takes_a_mebibyte(void **state)
+{
+    char path[32], *text = malloc(CONFIG_FILE_BYTES_MAX + 2);
+    char *args[] = {"--config", path};
+    struct config c;
+    struct why why = {""};
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, '#', CONFIG_FILE_BYTES_MAX + 1);
+    text[CONFIG_FILE_BYTES_MAX] = '\0';
+    write_file(path, text);
+    assert_int_equal(config_read(&c, COUNT_OF(args), args, &why), ST_OK);
+    config_close(&c);
+    unlink(path);
+    text[CONFIG_FILE_BYTES_MAX] = '#';
+    text[CONFIG_FILE_BYTES_MAX + 1] = '\0';
+    write_file(path, text);
+    assert_int_equal(config_read(&c, COUNT_OF(args), args, &why), ST_INVALID);
+    assert_non_null(strstr(why.text, "larger than 1048576"));
+    config_close(&c);
+    unlink(path);
+    free(text);
+}
+
+static void config_compare_names_what_differs(void **state)
+{
+    char *first[] = {"--model", "a", "--model", "b", "--queue", "20"};
+    char *second[] = {"--model", "a", "--model", "c", "--queue", "20", "--listen", ":80"};
+    struct config a, b;
+    struct why why;
+    char text[64];
+
+    (void)state;
+    assert_int_equal(config_read(&a, COUNT_OF(first), first, &why), ST_OK);
+    assert_int_equal(config_read(&b, COUNT_OF(second), second, &why), ST_OK);
+    config_compare(&a, &b, text, sizeof(text));
+    assert_string_equal(text, "listen,model");
+    config_compare(&a, &a, text, sizeof(text));
+    assert_string_equal(text, "");
+    config_close(&a);
+    config_close(&b);
+}
+
+static void listen_knows_what_only_this_machine_reaches(void **state)
+{
+    (void)state;
+    assert_true(listen_is_loopback("127.0.0.1"));
+    assert_true(listen_is_loopback("127.9.9.9"));
+    assert_true(listen_is_loopback("::1"));
+    assert_true(listen_is_loopback("localhost"));
+    assert_false(listen_is_loopback(""));
+    assert_false(listen_is_loopback("0.0.0.0"));
+    assert_false(listen_is_loopback("::"));
+    assert_false(listen_is_loopback("10.0.0.1"));
+    assert_false(listen_is_loopback("no such host"));
 }
 
 static void listen_parse_takes_host_and_port(void **state)
@@ -216,6 +339,11 @@ int main(void)
         cmocka_unit_test(config_read_refuses_bad_flags),
         cmocka_unit_test(config_read_refuses_bad_files),
         cmocka_unit_test(config_print_writes_a_file_that_reads_the_same),
+        cmocka_unit_test(config_read_gives_tenants_what_they_do_not_say),
+        cmocka_unit_test(config_read_takes_files_that_say_nothing),
+        cmocka_unit_test(config_read_takes_a_mebibyte),
+        cmocka_unit_test(config_compare_names_what_differs),
+        cmocka_unit_test(listen_knows_what_only_this_machine_reaches),
         cmocka_unit_test(listen_parse_takes_host_and_port),
         cmocka_unit_test(listen_open_refuses_an_address_that_is_taken),
     };

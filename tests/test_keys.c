@@ -238,6 +238,203 @@ static void the_metrics_may_need_a_key(void **state)
     stop(&server);
 }
 
+/* ---- limits ---- */
+
+static void write_config(char path[160], const char *text)
+{
+    FILE *file;
+
+    snprintf(path, 160, "%s/limner.yaml", folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void serve_config(struct program *server, const char *path)
+{
+    const char *const args[] = {"--model", MODEL,      "--threads", "1", "--state",
+                                folder,    "--config", path,        NULL};
+
+    program_serve(server, args);
+}
+
+static void expect_header(const struct reply *r, const char *name, const char *value)
+{
+    char got[128] = "";
+
+    reply_header(r, name, got, sizeof(got));
+    if (strcmp(got, value))
+        fail_msg("%s: '%s', not '%s', in %s", name, got, value, r->head);
+}
+
+static void wait_for_words(const struct program *server, const char *words, int times)
+{
+    char text[32768];
+    int found = 0;
+
+    for (int waited = 0; waited < 20000 && found < times; waited += 20) {
+        program_sleep_ms(20);
+        program_read(server, text, sizeof(text));
+        found = 0;
+        for (const char *at = text; (at = strstr(at, words)); at++)
+            found++;
+    }
+    assert_int_equal(found, times);
+}
+
+/* Goal: limits are told on each answer, kept per tenant, and change without a restart. */
+static void limits_are_told_kept_and_reloaded(void **state)
+{
+    char path[160], shop[64], lab[64], value[64];
+    struct program server;
+    struct reply r;
+
+    (void)state;
+    write_config(path, "tenants:\n- name: shop\n  requests-per-minute: 2\n  images-per-day: 12\n");
+    make_key(shop, "generate", "shop");
+    make_key(lab, "generate", "lab");
+    serve_config(&server, path);
+
+    assert_int_equal(ask(&server, shop, &r), 200);
+    expect_header(&r, "x-ratelimit-limit-requests", "2");
+    expect_header(&r, "x-ratelimit-remaining-requests", "1");
+    expect_header(&r, "x-ratelimit-limit-images", "12");
+    expect_header(&r, "x-ratelimit-remaining-images", "11");
+    reply_close(&r);
+    assert_int_equal(status_of(&server, shop), 200);
+    assert_int_equal(ask(&server, shop, &r), 429);
+    expect_header(&r, "x-ratelimit-remaining-requests", "0");
+    expect_header(&r, "x-should-retry", "true");
+    assert_true(reply_header(&r, "retry-after", value, sizeof(value)));
+    assert_in_range(atoi(value), 1, 30);
+    assert_true(reply_header(&r, "retry-after-ms", value, sizeof(value)));
+    assert_in_range(atoi(value), 1, 30000);
+    assert_non_null(strstr(r.body, "\"code\":\"rate_limit_exceeded\""));
+    assert_non_null(strstr(r.body, "\"type\":\"rate_limit_error\""));
+    reply_close(&r);
+    assert_int_equal(ask(&server, lab, &r), 200); /* another's limits are another's */
+    expect_header(&r, "x-ratelimit-limit-requests", "");
+    reply_close(&r);
+
+    write_config(path, "queue: 32\ntenants: [{name: lab, requests-per-minute: 1}]\n");
+    program_signal(&server, SIGHUP);
+    wait_for_words(&server, "restart_needed", 1);
+    assert_int_equal(status_of(&server, shop), 200);
+    assert_int_equal(ask(&server, lab, &r), 200); /* what it had before was not counted */
+    expect_header(&r, "x-ratelimit-remaining-requests", "0");
+    reply_close(&r);
+    assert_int_equal(status_of(&server, lab), 429);
+
+    write_config(path, "tenants: [{name: lab, requests-per-minuet: 100}]\n");
+    program_signal(&server, SIGHUP);
+    wait_for_words(&server, "not_reloaded", 1);
+    assert_int_equal(status_of(&server, lab), 429); /* everything is as it was */
+    stop(&server);
+}
+
+/* Goal: what is refused is given back, and what asks for too much is told which field it is. */
+static void a_refused_request_costs_nothing(void **state)
+{
+    char path[160], shop[64], header[128];
+    struct program server;
+    struct reply r;
+
+    (void)state;
+    write_config(path, "tenant-default: {images-per-minute: 4, requests-per-day: 3}\n");
+    make_key(shop, "generate", "shop");
+    serve_config(&server, path);
+    snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", shop);
+    for (int i = 0; i < 4; i++) {
+        client_generate(server.port, header, "{\"prompt\":\"a\",\"n\":5}", &r);
+        assert_int_equal(r.status, 400);
+        assert_non_null(strstr(r.body, "\"param\":\"n\""));
+        reply_close(&r);
+        client_generate(server.port, header, "{\"prompt\":\"a\",\"size\":\"1x1\"}", &r);
+        assert_int_equal(r.status, 400);
+        expect_header(&r, "x-ratelimit-remaining-requests", "3");
+        expect_header(&r, "x-ratelimit-remaining-images", "4");
+        reply_close(&r);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(status_of(&server, shop), 200);
+    assert_int_equal(ask(&server, shop, &r), 429);
+    assert_non_null(strstr(r.body, "3 requests per day"));
+    reply_close(&r);
+    stop(&server);
+}
+
+/* Goal: many at once never get more than the limit, through every thread of the server. Method: 24
+   requests are sent before any answer is read; 7 pictures are allowed. */
+static void a_crowd_gets_no_more_than_the_limit(void **state)
+{
+    char path[160], shop[64], request[512];
+    struct program server;
+    int fd[24], answered[2] = {0, 0};
+
+    (void)state;
+    write_config(path, "tenants: [{name: shop, images-per-day: 7}]\n");
+    make_key(shop, "generate", "shop");
+    serve_config(&server, path);
+    snprintf(request, sizeof(request),
+             "POST /v1/images/generations HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n"
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+             shop, strlen(FOX), FOX);
+    for (int i = 0; i < 24; i++) {
+        fd[i] = client_connect(server.port);
+        client_send(fd[i], request);
+    }
+    for (int i = 0; i < 24; i++) {
+        struct reply r;
+
+        client_read(fd[i], true, &r);
+        if (r.status != 200 && r.status != 429)
+            fail_msg("%d: %s", r.status, r.body);
+        answered[r.status == 200]++;
+        reply_close(&r);
+        close(fd[i]);
+    }
+    assert_int_equal(answered[1], 7);
+    assert_int_equal(answered[0], 17);
+    stop(&server);
+}
+
+/* Goal: reading the configuration again drops nobody. */
+static void a_reload_drops_no_request(void **state)
+{
+    char path[160];
+    struct program server;
+
+    (void)state;
+    write_config(path, "tenant-default: {concurrency: 8}\n");
+    serve_config(&server, path);
+    for (int round = 1; round <= 5; round++) {
+        int fd[4];
+
+        for (int i = 0; i < 4; i++) {
+            char request[512];
+
+            snprintf(request, sizeof(request),
+                     "POST /v1/images/generations HTTP/1.1\r\nHost: a\r\n"
+                     "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                     strlen(FOX), FOX);
+            fd[i] = client_connect(server.port);
+            client_send(fd[i], request);
+        }
+        program_signal(&server, SIGHUP);
+        wait_for_words(&server, "\"reloaded\"", round);
+        for (int i = 0; i < 4; i++) {
+            struct reply r;
+
+            client_read(fd[i], true, &r);
+            assert_int_equal(r.status, 200);
+            reply_close(&r);
+            close(fd[i]);
+        }
+    }
+    stop(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +444,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_a_key_a_server_stays_on_its_machine, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(the_metrics_may_need_a_key, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(limits_are_told_kept_and_reloaded, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(a_refused_request_costs_nothing, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(a_crowd_gets_no_more_than_the_limit, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(a_reload_drops_no_request, open_folder, close_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

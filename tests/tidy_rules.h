@@ -53,6 +53,7 @@ static const struct rule guests[] = {
     {"cmocka", "tests/"},
     {"sqlite3", "store/"},
     {"libpq", "store/"},
+    {"cyaml/", "server/config_file.c"},
     {"curl/", "server/webhook."},
     {"utf8proc", "models/tokenizer.c models/bpe.c models/unicode.c moderation/"},
 };
