@@ -23,6 +23,7 @@ struct tenant {
     int images_away; /* pictures on their way */
     struct bucket requests, images;
     int64_t day, day_requests, day_images;
+    int64_t told_requests, told_images; /* of the day, by tenant_changes */
 };
 
 struct tenants {
@@ -176,6 +177,7 @@ static void advance(struct tenant *it, struct tenant_time now)
     if (day > it->day) {
         it->day = day;
         it->day_requests = it->day_images = 0;
+        it->told_requests = it->told_images = 0;
     }
 }
 
@@ -325,5 +327,49 @@ void tenant_look(struct tenants *t, int tenant, struct tenant_time now, struct t
     out->requests =
         gauge(&it->requests, l->requests_per_minute, it->day_requests, l->requests_per_day, now);
     out->images = gauge(&it->images, l->images_per_minute, it->day_images, l->images_per_day, now);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- from one start to the next ---- */
+
+static bool has_changed(const struct tenant *it)
+{
+    return (it->limits.requests_per_day || it->limits.images_per_day) &&
+           (it->day_requests != it->told_requests || it->day_images != it->told_images);
+}
+
+int tenant_changes(struct tenants *t, struct store_usage *out, int max)
+{
+    int count = 0;
+
+    pthread_mutex_lock(&t->lock);
+    for (int i = 0; i < t->count && count < max; i++) {
+        struct tenant *it = &t->tenant[i];
+
+        if (!has_changed(it))
+            continue;
+        out[count] = (struct store_usage){
+            .day = it->day, .requests = it->day_requests, .images = it->day_images};
+        memcpy(out[count++].tenant, it->limits.name, sizeof(out->tenant));
+        it->told_requests = it->day_requests;
+        it->told_images = it->day_images;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return count;
+}
+
+void tenant_restore(struct tenants *t, const struct store_usage *usage)
+{
+    int index;
+
+    pthread_mutex_lock(&t->lock);
+    index = find(t, usage->tenant);
+    if (index >= 0) {
+        struct tenant *it = &t->tenant[index];
+
+        it->day = usage->day;
+        it->day_requests = it->told_requests = usage->requests;
+        it->day_images = it->told_images = usage->images;
+    }
     pthread_mutex_unlock(&t->lock);
 }

@@ -19,13 +19,13 @@
 #ifndef ENGINE_TENANT_H
 #define ENGINE_TENANT_H
 
-#include "base/status.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define TENANT_MAX      1024 /* names from one start of the server to the next */
-#define TENANT_NAME_MAX 64   /* with its NUL */
+#define TENANT_NAME_MAX STORE_TENANT_MAX
 
 struct tenant_limits {
     char name[TENANT_NAME_MAX];
@@ -88,5 +88,11 @@ void tenant_end(struct tenants *t, const struct tenant_grant *grant);
 void tenant_return(struct tenants *t, const struct tenant_grant *grant);
 
 void tenant_look(struct tenants *t, int tenant, struct tenant_time now, struct tenant_view *out);
+
+/* The days' counts are to outlive the process: somebody who may wait for a disk asks now and then
+   for those that changed since they were last told, at most `max` at a time, and hands them back at
+   the next start. Tenants without a limit per day are left out. */
+int tenant_changes(struct tenants *t, struct store_usage *out, int max);
+void tenant_restore(struct tenants *t, const struct store_usage *usage);
 
 #endif /* ENGINE_TENANT_H */

@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,6 +29,7 @@
 #define LOOK_MS      100
 #define HEALTH_LOOKS 50   /* between two looks at the GPUs: 5 s */
 #define KEY_LOOKS    5    /* between two looks at the store: 0.5 s */
+#define USAGE_LOOKS  10   /* between two notes of what was used: what a crash may forget */
 #define FLUSH_MS     2000 /* for answers to leave after the last one was written */
 #define JOBS_SPARE   16   /* pictures that are being encoded, or whose answer is on its way */
 
@@ -39,7 +41,8 @@ struct server {
     char **args;
     struct service service;
     struct store *store;
-    bool store_failed; /* as it was said already */
+    bool store_failed;         /* as it was said already */
+    struct store_usage *usage; /* room for STORE_USAGE_MAX */
     struct engine *engine;
     pthread_t loader;
     atomic_int loading;
@@ -161,6 +164,22 @@ static enum status check_reach(struct server *s, struct why *why)
     return ST_OK;
 }
 
+/* What tenants had of this day before the last start. */
+static enum status restore_usage(struct server *s, struct why *why)
+{
+    int64_t today = service_time(&s->service).unix_s / (24 * 3600);
+    enum status st;
+    int count;
+
+    s->usage = calloc(STORE_USAGE_MAX, sizeof(*s->usage));
+    if (!s->usage)
+        return why_fail(why, ST_FULL, "no memory for what tenants have used");
+    st = s->store->ops->usage_list(s->store, today, s->usage, &count, why);
+    for (int i = 0; i < count && !st; i++)
+        tenant_restore(s->service.tenants, &s->usage[i]);
+    return st;
+}
+
 static enum status open_keys(struct server *s, struct why *why)
 {
     struct service *service = &s->service;
@@ -174,22 +193,37 @@ static enum status open_keys(struct server *s, struct why *why)
                          s->config.tenant_count) ||
         auth_open(&service->auth, service->tenants))
         return why_fail(why, ST_FULL, "no memory for keys and tenants");
-    st = auth_load(service->auth, s->store, &changed, why);
+    st = restore_usage(s, why);
+    if (!st)
+        st = auth_load(service->auth, s->store, &changed, why);
     return st ? st : check_reach(s, why);
 }
 
-/* What somebody else wrote into the store. A store that fails is told once; what was known goes
-   on. */
+/* A store that fails is told once, and what is known goes on. */
+static void note_store(struct server *s, enum status st, const struct why *why)
+{
+    if (st && !s->store_failed)
+        log_error("store", "%s", why->text);
+    s->store_failed = st != ST_OK;
+}
+
+static void save_usage(struct server *s)
+{
+    int count = tenant_changes(s->service.tenants, s->usage, STORE_USAGE_MAX);
+    struct why why = {""};
+
+    if (count)
+        note_store(s, s->store->ops->usage_put(s->store, s->usage, count, &why), &why);
+}
+
+/* What somebody else wrote into the store. */
 static void look_at_keys(struct server *s)
 {
     int before = auth_count(s->service.auth);
     struct why why = {""};
     bool changed;
-    bool failed = auth_load(s->service.auth, s->store, &changed, &why) != ST_OK;
 
-    if (failed && !s->store_failed)
-        log_error("store", "%s", why.text);
-    s->store_failed = failed;
+    note_store(s, auth_load(s->service.auth, s->store, &changed, &why), &why);
     if (!changed)
         return;
     log_info("keys", "count=%d%s", auth_count(s->service.auth),
@@ -292,6 +326,8 @@ static void run(struct server *s, struct health *health, const sigset_t *signals
             look_at_gpus(s, health);
         if (looks % KEY_LOOKS == 0)
             look_at_keys(s);
+        if (looks % USAGE_LOOKS == 0)
+            save_usage(s);
         if (atomic_load(&s->loading) == LOAD_FAILED)
             return;
         if (atomic_load(&s->loading) == LOADED && !engine_is_healthy(s->engine))
@@ -321,6 +357,7 @@ static void tear_down(struct server *s)
     auth_close(&s->service.auth);
     tenant_close(&s->service.tenants);
     store_close(&s->store);
+    free(s->usage);
 }
 
 static void stop(struct server *s, const sigset_t *signals)
@@ -331,6 +368,7 @@ static void stop(struct server *s, const sigset_t *signals)
     http_drain(s->service.http);
     log_info("draining", "requests=%d limit_s=%d", http_busy(s->service.http), s->config.drain_s);
     finished = wait_for_answers(s, s->config.drain_s * 1000, signals);
+    save_usage(s);
     pthread_join(s->loader, NULL);
     engine_close(&s->engine, 0);
     atomic_store(&s->service.engine, NULL);

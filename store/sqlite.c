@@ -164,6 +164,8 @@ static const struct store_ops ops = {
     .key_add = keys_add,
     .key_list = keys_list,
     .key_revoke = keys_revoke,
+    .usage_put = usage_put,
+    .usage_list = usage_list,
 };
 
 /* ---- opening ---- */

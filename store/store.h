@@ -31,6 +31,8 @@
 #include <stdint.h>
 
 #define STORE_KEYS_MAX   1024 /* rows; dead ones make room for new ones */
+#define STORE_USAGE_MAX  1024 /* tenants of a day */
+#define STORE_USAGE_DAYS 31   /* older rows go */
 #define STORE_PREFIX_MAX 16   /* these three with a NUL */
 #define STORE_TENANT_MAX 64
 #define STORE_NOTE_MAX   128
@@ -50,6 +52,12 @@ struct store_key {
     int64_t created_s, expires_s, revoked_s;
 };
 
+/* What a tenant has had of a day, counted from 1970 in UTC. */
+struct store_usage {
+    char tenant[STORE_TENANT_MAX];
+    int64_t day, requests, images;
+};
+
 struct store_ops {
     void (*close)(struct store *s);
 
@@ -64,6 +72,13 @@ struct store_ops {
     /* The row afterwards, in *out. One that was revoked before keeps its time. */
     enum status (*key_revoke)(struct store *s, const char *prefix, int64_t now_s,
                               struct store_key *out, struct why *why);
+
+    /* In place of the rows that were there, all or none; those of long ago go. */
+    enum status (*usage_put)(struct store *s, const struct store_usage *rows, int count,
+                             struct why *why);
+    /* The rows of a day, into room for STORE_USAGE_MAX. */
+    enum status (*usage_list)(struct store *s, int64_t day, struct store_usage *out, int *count,
+                              struct why *why);
 };
 
 /* Opens or makes the store in `folder` (and the folder), and brings an older one up to date. */

@@ -399,6 +399,35 @@ static void a_crowd_gets_no_more_than_the_limit(void **state)
     stop(&server);
 }
 
+/* Goal: a crash gives nobody a fresh quota. Method: kill -9, after the second that may be lost. */
+static void a_quota_survives_a_crash(void **state)
+{
+    char path[160], shop[64];
+    struct program server;
+    struct reply r;
+
+    (void)state;
+    write_config(path, "tenants: [{name: shop, images-per-day: 3}]\n");
+    make_key(shop, "generate", "shop");
+    serve_config(&server, path);
+    assert_int_equal(status_of(&server, shop), 200);
+    assert_int_equal(status_of(&server, shop), 200);
+    program_sleep_ms(3000);
+    program_signal(&server, SIGKILL);
+    assert_int_equal(program_wait(&server, 60000), -1);
+    program_forget(&server);
+
+    serve_config(&server, path);
+    assert_int_equal(ask(&server, shop, &r), 200);
+    expect_header(&r, "x-ratelimit-remaining-images", "0");
+    reply_close(&r);
+    assert_int_equal(status_of(&server, shop), 429);
+    stop(&server);
+    serve_config(&server, path);
+    assert_int_equal(status_of(&server, shop), 429);
+    stop(&server);
+}
+
 /* Goal: reading the configuration again drops nobody. */
 static void a_reload_drops_no_request(void **state)
 {
@@ -449,6 +478,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_refused_request_costs_nothing, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_crowd_gets_no_more_than_the_limit, open_folder,
                                         close_folder),
+        cmocka_unit_test_setup_teardown(a_quota_survives_a_crash, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_reload_drops_no_request, open_folder, close_folder),
     };
 

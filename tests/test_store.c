@@ -207,6 +207,67 @@ static void what_another_connection_writes_changes_the_version(void **state)
     store_close(&other);
 }
 
+static void usage_is_kept_by_day(void **state)
+{
+    struct store *s = open_store();
+    struct store_usage rows[2] = {{"shop", 100, 5, 9}, {"lab", 100, 1, 2}};
+    struct store_usage *read = calloc(STORE_USAGE_MAX, sizeof(*read));
+    int count;
+
+    (void)state;
+    assert_non_null(read);
+    assert_int_equal(s->ops->usage_put(s, rows, 2, NULL), ST_OK);
+    rows[0].images = 10;
+    assert_int_equal(s->ops->usage_put(s, rows, 1, NULL), ST_OK);
+    rows[0].day = 101;
+    assert_int_equal(s->ops->usage_put(s, rows, 1, NULL), ST_OK);
+    store_close(&s);
+    s = open_store();
+    assert_int_equal(s->ops->usage_list(s, 100, read, &count, NULL), ST_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(read[1].tenant, "shop");
+    assert_int_equal(read[1].requests, 5);
+    assert_int_equal(read[1].images, 10);
+    rows[0].day = 101 + STORE_USAGE_DAYS;
+    assert_int_equal(s->ops->usage_put(s, rows, 1, NULL), ST_OK);
+    assert_int_equal(s->ops->usage_list(s, 100, read, &count, NULL), ST_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(s->ops->usage_list(s, 101, read, &count, NULL), ST_OK);
+    assert_int_equal(count, 1);
+    free(read);
+    store_close(&s);
+}
+
+/* Goal: a store of every older schema is brought up to date with its rows. */
+static void an_older_store_is_brought_up_to_date(void **state)
+{
+    static const char older[] = "tests/golden/store/v1.db";
+    struct store_usage usage = {"shop", 100, 5, 9};
+    struct store *s;
+    struct store_key *keys;
+    char bytes[65536];
+    FILE *file = fopen(older, "rb");
+    size_t count;
+    int key_count;
+
+    (void)state;
+    assert_non_null(file);
+    count = fread(bytes, 1, sizeof(bytes), file);
+    fclose(file);
+    file = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, count, file), count);
+    fclose(file);
+    for (int round = 0; round < 2; round++) {
+        s = open_store();
+        keys = list(s, &key_count);
+        assert_int_equal(key_count, 1);
+        assert_string_equal(keys[0].note, "made by schema 1");
+        assert_int_equal(s->ops->usage_put(s, &usage, 1, NULL), ST_OK);
+        free(keys);
+        store_close(&s);
+    }
+}
+
 /* ---- what the world does ---- */
 
 static void patch(long at, const void *data, size_t bytes)
@@ -410,6 +471,9 @@ int main(void)
                                         close_folder),
         cmocka_unit_test_setup_teardown(what_another_connection_writes_changes_the_version,
                                         open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(usage_is_kept_by_day, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(an_older_store_is_brought_up_to_date, open_folder,
+                                        close_folder),
         cmocka_unit_test_setup_teardown(files_that_are_not_ours_are_refused, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(a_page_that_is_damaged_is_told, open_folder, close_folder),

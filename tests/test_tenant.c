@@ -233,6 +233,33 @@ static void names_are_bounded(void **state)
         tenant_name_is_good("0123456789012345678901234567890123456789012345678901234567890123"));
 }
 
+/* Goal: a restart gives nobody a fresh day, and what did not change is not told again. */
+static void a_day_is_handed_from_one_start_to_the_next(void **state)
+{
+    const struct tenant_limits limits = {.images_per_day = 10};
+    int tenant = shop(limits);
+    struct tenant_grant grant;
+    struct store_usage told[4];
+
+    (void)state;
+    assert_int_equal(tenant_changes(tenants, told, 4), 0);
+    assert_int_equal(take(tenant, 6, 0, &grant), ST_OK);
+    assert_int_equal(take(tenant_find(tenants, "unlimited"), 6, 0, &grant), ST_OK);
+    assert_int_equal(tenant_changes(tenants, told, 4), 1);
+    assert_string_equal(told[0].tenant, "shop");
+    assert_int_equal(told[0].images, 6);
+    assert_int_equal(tenant_changes(tenants, told, 4), 0);
+
+    tenant_close(&tenants);
+    assert_int_equal(tenant_open(&tenants), ST_OK);
+    tenant_restore(tenants, told);
+    tenant = shop(limits);
+    assert_int_equal(tenant_changes(tenants, told, 4), 0);
+    assert_int_equal(take(tenant, 5, 0, &grant), ST_FULL);
+    assert_int_equal(take(tenant, 4, 0, &grant), ST_OK);
+    assert_int_equal(take(tenant, 10, DAY_S * INT64_C(1000), &grant), ST_OK);
+}
+
 /* ---- many threads ---- */
 
 #define THREADS 8
@@ -332,6 +359,8 @@ int main(void)
                                         close_tenants),
         cmocka_unit_test_setup_teardown(the_nearer_limit_is_shown, open_tenants, close_tenants),
         cmocka_unit_test_setup_teardown(limits_change_while_they_are_used, open_tenants,
+                                        close_tenants),
+        cmocka_unit_test_setup_teardown(a_day_is_handed_from_one_start_to_the_next, open_tenants,
                                         close_tenants),
         cmocka_unit_test_setup_teardown(names_are_bounded, open_tenants, close_tenants),
         cmocka_unit_test_setup_teardown(no_race_exceeds_a_limit, open_tenants, close_tenants),

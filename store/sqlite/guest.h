@@ -41,4 +41,9 @@ enum status keys_list(struct store *s, struct store_key *out, int *count, struct
 enum status keys_revoke(struct store *s, const char *prefix, int64_t now_s, struct store_key *out,
                         struct why *why);
 
+/* usage.c */
+enum status usage_put(struct store *s, const struct store_usage *rows, int count, struct why *why);
+enum status usage_list(struct store *s, int64_t day, struct store_usage *out, int *count,
+                       struct why *why);
+
 #endif /* STORE_SQLITE_GUEST_H */
