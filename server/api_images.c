@@ -366,6 +366,26 @@ static enum status check_format(struct order *order, struct http_text accept,
     return ST_OK;
 }
 
+/* What this server allows, which may be less than limner could do. */
+static enum status check_allowed(struct service *s, struct order *order,
+                                 struct request_error *error)
+{
+    int images_max = atomic_load(&s->images_max), steps_max = atomic_load(&s->steps_max);
+
+    if (order->request.images > images_max) {
+        why_fail(&error->why, ST_INVALID, "n must be 1 to %d on this server", images_max);
+        return fail(error, ST_INVALID, "n", NULL);
+    }
+    if (order->request.steps > steps_max) {
+        why_fail(&error->why, ST_INVALID, "num_inference_steps must be 1 to %d on this server",
+                 steps_max);
+        return fail(error, ST_INVALID, "num_inference_steps", NULL);
+    }
+    if (order->picture.steps > steps_max)
+        order->picture.steps = steps_max;
+    return ST_OK;
+}
+
 static enum status choose_seed(struct order *order, struct request_error *error)
 {
     uint32_t seed; /* short enough to be typed again */
@@ -390,6 +410,8 @@ static enum status read_order(struct service *s, const struct http_request *r, s
         st = check_model(s, order, error);
     if (!st)
         st = check_picture(s, order, error);
+    if (!st)
+        st = check_allowed(s, order, error);
     if (!st)
         st = check_format(order, accept, error);
     if (!st)

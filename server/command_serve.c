@@ -230,6 +230,12 @@ static void look_at_keys(struct server *s)
              before ? "" : ": from now on every request needs one");
 }
 
+static void set_limits(struct service *s, const struct config *c)
+{
+    atomic_store(&s->images_max, c->images_max);
+    atomic_store(&s->steps_max, c->steps_max);
+}
+
 /* The tenants of a configuration that was read again take the place of those before. */
 static enum status take_tenants(struct server *s, const struct config *fresh, struct why *why)
 {
@@ -256,6 +262,7 @@ static void reload(struct server *s)
     if (st) {
         log_error("not_reloaded", "%s: everything is as it was", why.text);
     } else {
+        set_limits(&s->service, &fresh);
         log_info("reloaded", "tenants=%d", fresh.tenant_count);
         config_compare(&s->config, &fresh, other, sizeof(other));
         if (other[0])
@@ -271,6 +278,7 @@ static enum status start(struct server *s, struct why *why)
     enum status st;
 
     clock_init_real(&s->service.clock);
+    set_limits(&s->service, &s->config);
     s->service.size_max = s->config.size_max;
     s->service.seats = s->config.seats;
     st = open_keys(s, why);

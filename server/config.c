@@ -23,7 +23,15 @@
 #define CONFIG_CONNECTS_MAX 65536
 #define CONFIG_TILE_MAX     1024
 
-enum kind { KIND_TEXT, KIND_INT, KIND_TILE, KIND_MODELS, KIND_PRECISION, KIND_ACCESS };
+enum kind {
+    KIND_TEXT,
+    KIND_INT,
+    KIND_LIMIT, /* a number that a running server can change */
+    KIND_TILE,
+    KIND_MODELS,
+    KIND_PRECISION,
+    KIND_ACCESS,
+};
 
 struct setting {
     const char *name;
@@ -55,6 +63,10 @@ static const struct setting settings[] = {
      "longest side; 0: the model's own limit"},
     {"vae-tile", KIND_TILE, AT(vae_tile), 0, CONFIG_TILE_MAX, "LATENTS",
      "decode in tiles of this many; 0: in one piece if memory allows"},
+    {"images-max", KIND_LIMIT, AT(images_max), 1, REQUEST_IMAGES_MAX, "N",
+     "pictures that one request may ask for"},
+    {"steps-max", KIND_LIMIT, AT(steps_max), 1, SAMPLER_STEPS_MAX, "N",
+     "denoising steps of a picture; a model's own number is cut to it"},
     {"io-threads", KIND_INT, AT(io_threads), 1, CONFIG_IO_MAX, "N", "threads for the network"},
     {"connections", KIND_INT, AT(connections), 1, CONFIG_CONNECTS_MAX, "N",
      "connections at the same time"},
@@ -158,6 +170,7 @@ static enum status set(struct config *c, const struct setting *s, const char *va
         return ST_OK;
     case KIND_INT:
     case KIND_TILE:
+    case KIND_LIMIT:
         return read_int(field_of(c, s), s, value, origin, why);
     case KIND_PRECISION:
         return set_precision(c, value, origin, why);
@@ -390,6 +403,8 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         .io_threads = 2,
         .connections = 1024,
         .drain_s = 30,
+        .images_max = REQUEST_IMAGES_MAX,
+        .steps_max = SAMPLER_STEPS_MAX,
         .others = {.weight = 1},
     };
     st = read_config_file(out, count, args, why);
@@ -428,7 +443,7 @@ void config_help(FILE *out)
         "    limner serve [--config FILE] [flags]\n\n"
         "Every flag is also LIMNER_... in the environment and a name in the file, which is YAML:\n"
         "`listen: 127.0.0.1:8080`, `model: [DIR]`. Flags win over the environment, and that over\n"
-        "the file. SIGHUP reads keys, tenants and their limits again.\n\n",
+        "the file. SIGHUP reads keys, tenants and the limits of requests again.\n\n",
         out);
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
         char flag[48];
@@ -550,7 +565,7 @@ void config_compare(const struct config *a, const struct config *b, char *out, s
 
     out[0] = '\0';
     for (size_t i = 0; i < COUNT_OF(settings) && used < bytes; i++) {
-        if (!is_same(a, b, &settings[i]))
+        if (settings[i].kind != KIND_LIMIT && !is_same(a, b, &settings[i]))
             used += (size_t)snprintf(out + used, bytes - used, "%s%s", used ? "," : "",
                                      settings[i].name);
     }

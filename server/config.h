@@ -28,6 +28,7 @@ struct config {
     const char *model[ENGINE_MODELS_MAX];
     int model_count;
     int threads, seats, queue, size_max, io_threads, connections, drain_s, vae_tile;
+    int images_max, steps_max;
     enum precision precision;
     enum config_access metrics_auth;
     bool check_only;
@@ -51,7 +52,8 @@ void config_help(FILE *out);
 /* The settings as they came out, as a file that could be read again. */
 MUST_USE enum status config_print(const struct config *c, FILE *out);
 
-/* The names of the settings that differ, tenants and their limits left out; empty: none does. */
+/* The names of the settings that differ and that a running server cannot change; empty: none does.
+ */
 void config_compare(const struct config *a, const struct config *b, char *out, size_t bytes);
 
 /* Serve the model that ships with limner when no model was named. */

@@ -26,9 +26,10 @@ struct service {
     bool metrics_open; /* the metrics need no key */
     struct metrics metrics;
     struct clock clock;
-    int64_t loaded_s; /* wall time when the models were there */
-    int size_max;     /* pixels per side; 0: the models' own limits */
-    int seats;        /* pictures that are made at once */
+    int64_t loaded_s;                 /* wall time when the models were there */
+    atomic_int images_max, steps_max; /* of one request; the main thread may change them */
+    int size_max;                     /* pixels per side; 0: the models' own limits */
+    int seats;                        /* pictures that are made at once */
     atomic_bool draining;
     pthread_mutex_t gpus_lock; /* held for as long as a copy takes */
     struct health_gpu gpus[HEALTH_GPUS_MAX];

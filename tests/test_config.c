@@ -255,7 +255,8 @@ static void config_read_takes_a_mebibyte(void **state)
 static void config_compare_names_what_differs(void **state)
 {
     char *first[] = {"--model", "a", "--model", "b", "--queue", "20"};
-    char *second[] = {"--model", "a", "--model", "c", "--queue", "20", "--listen", ":80"};
+    char *second[] = {"--model", "a",        "--model", "c",           "--queue",
+                      "20",      "--listen", ":80",     "--steps-max", "9"};
     struct config a, b;
     struct why why;
     char text[64];

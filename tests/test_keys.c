@@ -283,6 +283,20 @@ static void wait_for_words(const struct program *server, const char *words, int 
     assert_int_equal(found, times);
 }
 
+static void expect_refused(const struct program *server, const char *bearer, const char *field,
+                           const char *says)
+{
+    char header[128], body[128];
+    struct reply r;
+
+    snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", bearer);
+    snprintf(body, sizeof(body), "{\"prompt\":\"a red fox\",%s}", field);
+    client_generate(server->port, header, body, &r);
+    assert_int_equal(r.status, 400);
+    assert_non_null(strstr(r.body, says));
+    reply_close(&r);
+}
+
 /* Goal: limits are told on each answer, kept per tenant, and change without a restart. */
 static void limits_are_told_kept_and_reloaded(void **state)
 {
@@ -317,10 +331,15 @@ static void limits_are_told_kept_and_reloaded(void **state)
     expect_header(&r, "x-ratelimit-limit-requests", "");
     reply_close(&r);
 
-    write_config(path, "queue: 32\ntenants: [{name: lab, requests-per-minute: 1}]\n");
+    write_config(
+        path,
+        "queue: 32\nimages-max: 2\nsteps-max: 3\ntenants: [{name: lab, requests-per-minute: 1}]\n");
     program_signal(&server, SIGHUP);
     wait_for_words(&server, "restart_needed", 1);
     assert_int_equal(status_of(&server, shop), 200);
+    expect_refused(&server, shop, "\"n\":3", "n must be 1 to 2");
+    expect_refused(&server, shop, "\"num_inference_steps\":4",
+                   "num_inference_steps must be 1 to 3");
     assert_int_equal(ask(&server, lab, &r), 200); /* what it had before was not counted */
     expect_header(&r, "x-ratelimit-remaining-requests", "0");
     reply_close(&r);
