@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/config.h"
 #include "server/listen.h"
+#include "tests/fault.h"
 #include "tests/unit.h"
 
 #include <stdlib.h>
@@ -252,6 +253,33 @@ static void config_read_takes_a_mebibyte(void **state)
     free(text);
 }
 
+/* Goal: no failed allocation while a file is read may crash or leak. */
+static void config_read_survives_every_failed_allocation(void **state)
+{
+    char path[32];
+    char *args[] = {"--config", path};
+    bool fired = true;
+
+    (void)state;
+    write_file(path, "listen: a:1\nmodel: [a, b]\ntenants:\n- name: shop\n  weight: 4\n");
+    for (int nth = 1; fired; nth++) {
+        struct config c;
+        struct why why = {""};
+        enum status st;
+
+        fault_arm(nth);
+        st = config_read(&c, COUNT_OF(args), args, &why);
+        config_close(&c);
+        fault_disarm();
+        fired = fault_fired();
+        if ((st && !fired) || (st && !why.text[0])) /* stdio gets by without a buffer */
+            fail_msg("allocation %d: %s, '%s'", nth, status_name(st), why.text);
+        if (fault_live() > 0) /* a sanitizer makes strdup's blocks itself, uncounted */
+            fail_msg("allocation %d: %ld blocks are lost", nth, fault_live());
+    }
+    unlink(path);
+}
+
 static void config_compare_names_what_differs(void **state)
 {
     char *first[] = {"--model", "a", "--model", "b", "--queue", "20"};
@@ -343,6 +371,7 @@ int main(void)
         cmocka_unit_test(config_read_gives_tenants_what_they_do_not_say),
         cmocka_unit_test(config_read_takes_files_that_say_nothing),
         cmocka_unit_test(config_read_takes_a_mebibyte),
+        cmocka_unit_test(config_read_survives_every_failed_allocation),
         cmocka_unit_test(config_compare_names_what_differs),
         cmocka_unit_test(listen_knows_what_only_this_machine_reaches),
         cmocka_unit_test(listen_parse_takes_host_and_port),

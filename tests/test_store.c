@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/scope.h"
 #include "store/store.h"
+#include "tests/fault.h"
 #include "tests/unit.h"
 
 #include <errno.h>
@@ -396,6 +397,40 @@ static void a_lock_that_stays_is_told(void **state)
     store_close(&s);
 }
 
+/* Goal: no failed allocation may crash, leak, or lose a key that was promised. */
+static void a_key_survives_every_failed_allocation(void **state)
+{
+    bool fired = true;
+    struct store *s = open_store(); /* what SQLite allocates once */
+    int kept = 0;
+
+    (void)state;
+    store_close(&s);
+    for (int nth = 1; fired; nth++) {
+        struct store_key key = key_of(nth);
+        struct why why = {""};
+        enum status st;
+
+        fault_arm(nth);
+        st = store_open(&s, folder, &why);
+        if (!st)
+            st = s->ops->key_add(s, &key, 1, &why);
+        store_close(&s);
+        fault_disarm();
+        if (st && !why.text[0])
+            fail_msg("allocation %d: no word about it", nth);
+        if (fault_live())
+            fail_msg("allocation %d: %ld blocks are lost", nth, fault_live());
+        kept += st == ST_OK; /* SQLite gets by without some of its memory */
+        fired = fault_fired();
+        if (!fired)
+            assert_int_equal(st, ST_OK);
+    }
+    s = open_store();
+    expect_count(s, kept);
+    store_close(&s);
+}
+
 /* ---- threads ---- */
 
 struct crowd {
@@ -481,6 +516,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_is_told_and_survived, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(a_lock_that_stays_is_told, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(a_key_survives_every_failed_allocation, open_folder,
+                                        close_folder),
         cmocka_unit_test_setup_teardown(threads_and_connections_may_write_at_the_same_time,
                                         open_folder, close_folder),
         cmocka_unit_test(scopes_are_words),
