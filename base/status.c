@@ -33,6 +33,8 @@ const char *status_name(enum status st)
         return "io";
     case ST_CANCELLED:
         return "cancelled";
+    case ST_LATE:
+        return "late";
     case ST_REFUSED:
         return "refused";
     case ST_DEVICE:

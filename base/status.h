@@ -28,6 +28,7 @@ enum status {
     ST_FULL,        /* a bound was reached: memory, queue, pool; later may work */
     ST_IO,          /* the file system or network said no */
     ST_CANCELLED,   /* nobody waits for the result any more */
+    ST_LATE,        /* the deadline has passed, or could not be met */
     ST_REFUSED,     /* allowed to say no, and said no */
     ST_DEVICE,      /* the device makes no sense any more; drain and restart */
 };

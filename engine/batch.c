@@ -32,97 +32,55 @@ static struct latent *seat_latent(struct seat *seat)
 enum status batch_seat(struct batch *batch, struct job *job, struct why *why)
 {
     enum status st;
-    struct seat *seat = batch->seat;
+    int free = 0;
 
     assert(batch->taken < batch->seat_count);
-    while (seat->job)
-        seat++;
-    st = model_latent_start(batch->models[job->model], &seat->latent[job->model], &job->picture,
-                            NULL, NULL, why);
+    while (batch->seat[free].job)
+        free++;
+    st = model_latent_start(batch->models[job->model], &batch->seat[free].latent[job->model],
+                            &job->picture, NULL, NULL, why);
     if (st)
         return st;
-    seat->job = job;
+    batch->seat[free].job = job;
     batch->taken++;
-    job->prompt_cut = seat_latent(seat)->prompt_cut;
+    job->seat = free;
+    job->prompt_cut = seat_latent(&batch->seat[free])->prompt_cut;
     return ST_OK;
 }
 
-static bool goes_together(const struct job *a, const struct job *b)
+int batch_steps(const struct batch *batch, const struct job *job)
 {
-    return a->model == b->model && a->picture.width == b->picture.width &&
-           a->picture.height == b->picture.height;
+    return batch->seat[job->seat].latent[job->model].plan.count;
 }
 
-/* Everybody who sits at or after `first` and goes together with it, marked in `stepped`. */
-static int gather(struct batch *batch, int first, bool *stepped, struct latent **latents)
+void batch_step(struct batch *batch, struct job *const *jobs, int count)
 {
-    int count = 0;
+    struct latent *latents[BATCH_SEATS_MAX] = {NULL};
 
-    for (int s = first; s < batch->seat_count; s++) {
-        struct seat *seat = &batch->seat[s];
-
-        if (!seat->job || stepped[s] || !goes_together(seat->job, batch->seat[first].job))
-            continue;
-        stepped[s] = true;
-        latents[count++] = seat_latent(seat);
+    assert(count >= 1 && count <= batch->taken);
+    for (int i = 0; i < count; i++) {
+        assert(batch->seat[jobs[i]->seat].job == jobs[i] && jobs[i]->model == jobs[0]->model);
+        latents[i] = seat_latent(&batch->seat[jobs[i]->seat]);
     }
-    return count;
+    model_step(batch->models[jobs[0]->model], latents, count);
+    for (int i = 0; i < count; i++)
+        atomic_store(&jobs[i]->step, latents[i]->step);
 }
 
-void batch_step(struct batch *batch)
+bool batch_is_done(const struct batch *batch, const struct job *job)
 {
-    bool stepped[BATCH_SEATS_MAX] = {false};
-    struct latent *latents[BATCH_SEATS_MAX];
-
-    for (int s = 0; s < batch->seat_count; s++) {
-        struct job *job = batch->seat[s].job;
-
-        if (!job || stepped[s])
-            continue;
-        int count = gather(batch, s, stepped, latents);
-        model_step(batch->models[job->model], latents, count);
-    }
-    for (int s = 0; s < batch->seat_count; s++) {
-        if (batch->seat[s].job)
-            atomic_store(&batch->seat[s].job->step, seat_latent(&batch->seat[s])->step);
-    }
+    return model_latent_done(&batch->seat[job->seat].latent[job->model]);
 }
 
-static struct job *stand_up(struct batch *batch, struct seat *seat)
+void batch_decode(struct batch *batch, struct job *job)
 {
-    struct job *job = seat->job;
+    job->status = model_decode(batch->models[job->model], seat_latent(&batch->seat[job->seat]),
+                               &job->image, NULL, &job->why);
+}
 
-    seat->job = NULL;
+void batch_stand(struct batch *batch, struct job *job)
+{
+    assert(batch->seat[job->seat].job == job);
+    batch->seat[job->seat].job = NULL;
     batch->taken--;
-    return job;
-}
-
-struct job *batch_release(struct batch *batch)
-{
-    for (int s = 0; s < batch->seat_count; s++) {
-        struct seat *seat = &batch->seat[s];
-        struct job *job = seat->job;
-
-        if (!job)
-            continue;
-        if (atomic_load(&job->cancelled)) {
-            job->status = why_fail(&job->why, ST_CANCELLED, "nobody waits for this picture");
-            return stand_up(batch, seat);
-        }
-        if (model_latent_done(seat_latent(seat))) {
-            job->status = model_decode(batch->models[job->model], seat_latent(seat), &job->image,
-                                       NULL, &job->why);
-            return stand_up(batch, seat);
-        }
-    }
-    return NULL;
-}
-
-struct job *batch_evict(struct batch *batch)
-{
-    for (int s = 0; s < batch->seat_count; s++) {
-        if (batch->seat[s].job)
-            return stand_up(batch, &batch->seat[s]);
-    }
-    return NULL;
 }

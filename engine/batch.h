@@ -3,8 +3,8 @@
  * batch.h - the seats on one device.
  *
  * A seat owns memory for one picture of any loaded model, carved once. Jobs sit down and stand up
- * between any two denoising steps. One step advances everybody: seats that share a model and a size
- * go through the network together, so there is one forward pass per such group and turn.
+ * between any two denoising steps. Who steps is not decided here (schedule.h): a step takes any of
+ * those who sit, of one model and one size, through the network together.
  *
  * Only the engine thread touches a batch.
  */
@@ -14,7 +14,7 @@
 #include "engine/job.h"
 
 #define BATCH_MODELS_MAX 8
-#define BATCH_SEATS_MAX  32
+#define BATCH_SEATS_MAX  SCHEDULE_SEATS_MAX
 
 struct seat {
     struct job *job; /* NULL: free */
@@ -35,17 +35,22 @@ struct batch {
 void batch_init(struct batch *batch, struct model *const *models, int model_count, int seat_count,
                 int size_max);
 
-/* Seat a job, which is not cancelled, on a free seat. On failure the job is not seated. */
+/* Seat a job on a free seat: its prompt is read. On failure the job is not seated. */
 MUST_USE enum status batch_seat(struct batch *batch, struct job *job, struct why *why);
 
-/* One denoising step for every seat. */
-void batch_step(struct batch *batch);
+/* Steps of its plan: some samplers take one more or less than was asked for. */
+int batch_steps(const struct batch *batch, const struct job *job);
 
-/* The next job that is cancelled or has all its steps, decoded into job->image unless cancelled,
-   with its seat free again; NULL when there is none. job->status says how it went. */
-struct job *batch_release(struct batch *batch);
+/* One denoising step for these, who sit here, have steps left, and share a model and a size. */
+void batch_step(struct batch *batch, struct job *const *jobs, int count);
 
-/* Everybody stands up, whatever their state: NULL when all seats are free. */
-struct job *batch_evict(struct batch *batch);
+/* Has it all its steps? */
+bool batch_is_done(const struct batch *batch, const struct job *job);
+
+/* The job's pixels into job->image; job->status says how it went. */
+void batch_decode(struct batch *batch, struct job *job);
+
+/* Its seat is free again, whatever its state. */
+void batch_stand(struct batch *batch, struct job *job);
 
 #endif /* ENGINE_BATCH_H */

@@ -18,13 +18,15 @@
 #define QUEUE_DEFAULT      64
 #define FINISH_DEFAULT     2
 #define FINISH_THREADS_MAX 16
-#define IDLE_WAIT_US       100000 /* how long an idle engine sleeps before it looks around */
+#define IDLE_WAIT_NS       100000000 /* how long an idle engine sleeps before it looks around */
+#define SPARE_MAX          8         /* seats of a device beside those that step */
 
 static_assert(BATCH_MODELS_MAX == ENGINE_MODELS_MAX, "every loaded model has a latent per seat");
 
 /* One device, and the thread that takes turns on it. */
 struct worker {
     struct engine *engine;
+    int index;
     struct lane lane; /* the thread's */
     pthread_t thread;
 };
@@ -35,24 +37,37 @@ struct engine {
     struct worker worker[DEVICES_MAX];
     int lanes;              /* open */
     int turning;            /* their threads that were started */
-    struct ring *inbox;     /* from whoever submits to the engine threads */
-    struct ring *outbox;    /* from the engine threads to the finish threads */
-    pthread_mutex_t submit; /* so that `count` jobs enter together or not at all */
+    pthread_mutex_t lock;   /* of the schedule, and of `shut`; held for no longer than it thinks */
+    pthread_cond_t changed; /* somebody came, or nobody will */
+    struct schedule *schedule;
+    struct ring *outbox; /* from the engine threads to the finish threads */
     pthread_t finisher[FINISH_THREADS_MAX];
     int finishers;         /* started */
-    bool shut;             /* under `submit`: nothing new is taken */
+    bool shut;             /* under the lock: nothing new is taken */
     atomic_bool stopping;  /* the engine threads end when nobody sits or waits */
     atomic_bool giving_up; /* they end now, and who sits stands up */
     atomic_int ended;      /* of them have */
     atomic_bool broken;    /* a device is: all of them stop, and the program starts afresh */
     atomic_int owned;      /* taken and not handed back: at most what the outbox holds */
     atomic_int seated, finishing;
-    atomic_ullong done, failed, cancelled, steps;
+    atomic_ullong done, failed, cancelled, late, steps;
+    atomic_llong foretold,
+        wrong_us; /* pictures that were promised a time, and by how much it failed */
 };
+
+/* Half as many spare seats as step. */
+static int spare_of(const struct engine_options *o)
+{
+    int spare = (o->seats_max + 1) / 2, most = BATCH_SEATS_MAX - o->seats_max;
+
+    spare = spare < SPARE_MAX ? spare : SPARE_MAX;
+    return spare < most ? spare : most;
+}
 
 static int owned_max(const struct engine *e)
 {
-    return e->options.queue_max + e->options.seats_max * e->options.devices.count;
+    return e->options.queue_max +
+           (e->options.seats_max + spare_of(&e->options)) * e->options.devices.count;
 }
 
 static void count_end(struct engine *e, const struct job *job)
@@ -61,6 +76,8 @@ static void count_end(struct engine *e, const struct job *job)
         atomic_fetch_add(&e->done, 1);
     else if (job->status == ST_CANCELLED)
         atomic_fetch_add(&e->cancelled, 1);
+    else if (job->status == ST_LATE)
+        atomic_fetch_add(&e->late, 1);
     else
         atomic_fetch_add(&e->failed, 1);
 }
@@ -83,122 +100,285 @@ static void fail(struct engine *e, struct job *job, enum status st, const char *
 
 /* --- the engine threads, one for each device --------------------------------------------- */
 
+static struct job *job_of(struct entry *entry)
+{
+    return (struct job *)((char *)entry - offsetof(struct job, entry));
+}
+
+/* Does anybody still want it? If not, why. */
+static enum status still_wanted(const struct engine *e, struct job *job)
+{
+    if (atomic_load(&job->cancelled))
+        return why_fail(&job->why, ST_CANCELLED, "nobody waits for this picture");
+    if (job->deadline_us && clock_now_us(&e->clock) > job->deadline_us)
+        return why_fail(&job->why, ST_LATE, "the deadline passed before the picture was finished");
+    return atomic_load(&e->giving_up)
+               ? why_fail(&job->why, ST_CANCELLED, "the server is shutting down")
+               : ST_OK;
+}
+
+/* Those who wait for nothing, out of the queue, in a list. Under the lock. */
+static struct job *leave_unwanted(struct engine *e)
+{
+    struct job *list = NULL;
+
+    for (int i = schedule_waiting(e->schedule) - 1; i >= 0; i--) {
+        struct job *job = job_of(schedule_waiter(e->schedule, i));
+
+        job->status = still_wanted(e, job);
+        if (!job->status)
+            continue;
+        schedule_leave(e->schedule, &job->entry);
+        job->next = list;
+        list = job;
+    }
+    return list;
+}
+
+static void hand_back_all(struct engine *e, struct job *list)
+{
+    while (list) {
+        struct job *next = list->next;
+
+        hand_back(e, list);
+        list = next;
+    }
+}
+
+static void nap(struct engine *e)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += IDLE_WAIT_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&e->changed, &e->lock, &until);
+}
+
+/* The next to sit down. Waits, not for ever, only when nobody sits: a turn with work to do never
+   sleeps. Once a device is broken nobody sits down any more, anywhere. */
+static struct job *next_job(struct engine *e, int lane, bool may_wait)
+{
+    struct entry *entry = NULL;
+    struct job *unwanted;
+
+    pthread_mutex_lock(&e->lock);
+    if (may_wait && !schedule_waiting(e->schedule) && !e->shut)
+        nap(e);
+    unwanted = leave_unwanted(e);
+    if (!atomic_load(&e->broken))
+        entry = schedule_seat(e->schedule, lane);
+    pthread_mutex_unlock(&e->lock);
+    hand_back_all(e, unwanted);
+    return entry ? job_of(entry) : NULL;
+}
+
+static void leave(struct engine *e, struct job *job)
+{
+    pthread_mutex_lock(&e->lock);
+    schedule_leave(e->schedule, &job->entry);
+    pthread_mutex_unlock(&e->lock);
+}
+
 static void seat_one(struct engine *e, struct batch *batch, struct job *job)
 {
-    if (atomic_load(&job->cancelled)) {
-        fail(e, job, ST_CANCELLED, "nobody waits for this picture");
-        return;
-    }
     job->times.queued_us = clock_now_us(&e->clock);
     job->status = batch_seat(batch, job, &job->why);
     if (job->status) {
+        leave(e, job);
         hand_back(e, job);
         return;
     }
     job->times.seated_us = clock_now_us(&e->clock);
+    pthread_mutex_lock(&e->lock);
+    job->entry.steps = batch_steps(batch, job);
+    pthread_mutex_unlock(&e->lock);
     atomic_store(&job->state, JOB_SEATED);
     atomic_fetch_add(&e->seated, 1);
 }
 
-/* Waits only when nobody sits: a turn with work to do never sleeps. Once a device is broken nobody
-   sits down any more, anywhere. */
-static void seat_waiting(struct engine *e, struct batch *batch)
+static void seat_waiting(struct engine *e, struct worker *w)
 {
-    while (batch->taken < batch->seat_count && !atomic_load(&e->broken)) {
-        struct job *job = ring_take(e->inbox, batch->taken ? 0 : IDLE_WAIT_US);
-
-        if (!job)
-            return;
-        if (atomic_load(&e->giving_up))
-            fail(e, job, ST_CANCELLED, "the server is shutting down");
-        else
-            seat_one(e, batch, job);
-    }
-}
-
-static void release_done(struct engine *e, struct batch *batch)
-{
+    struct batch *batch = &w->lane.batch;
     struct job *job;
 
-    while ((job = batch_release(batch))) {
-        atomic_fetch_sub(&e->seated, 1);
-        job->times.decoded_us = clock_now_us(&e->clock);
-        if (job->status == ST_DEVICE)
-            atomic_store(&e->broken, true); /* a poisoned device is never reused */
-        if (job->status) {
-            hand_back(e, job);
+    while ((job = next_job(e, w->index, !batch->taken)))
+        seat_one(e, batch, job);
+}
+
+static void stand_up(struct engine *e, struct batch *batch, struct job *job)
+{
+    batch_stand(batch, job);
+    leave(e, job);
+    atomic_fetch_sub(&e->seated, 1);
+}
+
+static void drop_unwanted(struct engine *e, struct batch *batch)
+{
+    for (int s = 0; s < batch->seat_count; s++) {
+        struct job *job = batch->seat[s].job;
+
+        if (!job)
             continue;
-        }
-        atomic_store(&job->state, JOB_FINISHING);
-        atomic_fetch_add(&e->finishing, 1);
-        /* The outbox has room for every job that the engine owns, so it is never full. */
-        enum status st = ring_put(e->outbox, job);
-        assert(st == ST_OK);
-        (void)st;
+        job->status = still_wanted(e, job);
+        if (!job->status)
+            continue;
+        stand_up(e, batch, job);
+        hand_back(e, job);
     }
 }
 
 static void evict_all(struct engine *e, struct batch *batch, enum status st, const char *text)
 {
-    struct job *job;
+    for (int s = 0; s < batch->seat_count; s++) {
+        struct job *job = batch->seat[s].job;
 
-    while ((job = batch_evict(batch))) {
-        atomic_fetch_sub(&e->seated, 1);
+        if (!job)
+            continue;
+        stand_up(e, batch, job);
         fail(e, job, st, text);
     }
 }
 
-static void stamp_denoised(struct engine *e, struct batch *batch)
+/* One step of those whose turn it is. Returns how long it took. */
+static int64_t step(struct engine *e, struct worker *w)
 {
-    int64_t now = clock_now_us(&e->clock);
+    struct entry *entries[BATCH_SEATS_MAX];
+    struct job *jobs[BATCH_SEATS_MAX];
+    int64_t begun, now;
+    int count;
+
+    pthread_mutex_lock(&e->lock);
+    count = schedule_pick(e->schedule, w->index, entries);
+    pthread_mutex_unlock(&e->lock);
+    if (!count)
+        return 0;
+    for (int i = 0; i < count; i++)
+        jobs[i] = job_of(entries[i]);
+    begun = clock_now_us(&e->clock);
+    batch_step(&w->lane.batch, jobs, count);
+    if (device_sync(w->lane.device)) {
+        atomic_store(&e->broken, true);
+        evict_all(e, &w->lane.batch, ST_DEVICE,
+                  "the device failed; ask again when the server has restarted");
+        return 0;
+    }
+    now = clock_now_us(&e->clock);
+    pthread_mutex_lock(&e->lock);
+    schedule_stepped(e->schedule, entries, count, now - begun);
+    pthread_mutex_unlock(&e->lock);
+    for (int i = 0; i < count; i++) {
+        jobs[i]->times.denoised_us = now;
+        jobs[i]->batch_most = count > jobs[i]->batch_most ? count : jobs[i]->batch_most;
+    }
+    atomic_fetch_add(&e->steps, (unsigned long long)count);
+    return now - begun;
+}
+
+/* Of those who have all their steps, whose turn it is; NULL: nobody has. */
+static struct job *first_done(const struct batch *batch)
+{
+    struct job *first = NULL;
 
     for (int s = 0; s < batch->seat_count; s++) {
         struct job *job = batch->seat[s].job;
 
-        if (job)
-            job->times.denoised_us = now;
+        if (job && batch_is_done(batch, job) && (!first || job->entry.key_us < first->entry.key_us))
+            first = job;
+    }
+    return first;
+}
+
+static void release(struct engine *e, struct batch *batch, struct job *job)
+{
+    int64_t begun = clock_now_us(&e->clock);
+
+    batch_decode(batch, job);
+    job->times.decoded_us = clock_now_us(&e->clock);
+    pthread_mutex_lock(&e->lock);
+    schedule_rested(e->schedule, &job->entry,
+                    job->times.decoded_us - begun + job->times.seated_us - job->times.queued_us);
+    pthread_mutex_unlock(&e->lock);
+    stand_up(e, batch, job);
+    if (job->status == ST_DEVICE)
+        atomic_store(&e->broken, true); /* a poisoned device is never reused */
+    if (job->status) {
+        hand_back(e, job);
+        return;
+    }
+    atomic_store(&job->state, JOB_FINISHING);
+    atomic_fetch_add(&e->finishing, 1);
+    /* The outbox has room for every job that the engine owns, so it is never full. */
+    enum status st = ring_put(e->outbox, job);
+    assert(st == ST_OK);
+    (void)st;
+}
+
+/* Decoding takes no longer than the step before it, so that those who step advance at half their
+   speed at worst; one picture is always decoded. */
+static void release_done(struct engine *e, struct batch *batch, int64_t budget_us)
+{
+    int64_t begun = clock_now_us(&e->clock);
+    struct job *job;
+
+    while ((job = first_done(batch))) {
+        release(e, batch, job);
+        if (clock_now_us(&e->clock) - begun >= budget_us && budget_us)
+            return;
     }
 }
 
-/* One turn: drop the cancelled, seat the waiting, advance everybody by one denoising step, release
-   the finished. Every queue it touches is bounded, so a turn has a known longest length. */
-static void engine_turn(struct engine *e, struct lane *lane)
+/* One turn: drop the unwanted, seat the waiting, advance those whose turn it is by one denoising
+   step, release the finished. Everything in it is bounded, so a turn has a known longest length. */
+static void engine_turn(struct engine *e, struct worker *w)
 {
-    struct batch *batch = &lane->batch;
+    struct batch *batch = &w->lane.batch;
+    int64_t took_us;
 
-    release_done(e, batch); /* the cancelled: nobody is done before a step */
-    seat_waiting(e, batch);
-    if (!batch->taken)
-        return;
-
-    batch_step(batch);
-    atomic_fetch_add(&e->steps, (unsigned long long)batch->taken);
-    if (device_sync(lane->device)) {
-        atomic_store(&e->broken, true);
-        evict_all(e, batch, ST_DEVICE,
-                  "the device failed; ask again when the server has restarted");
-        return;
-    }
-    stamp_denoised(e, batch);
-    release_done(e, batch);
+    drop_unwanted(e, batch);
+    seat_waiting(e, w);
+    took_us = step(e, w);
+    release_done(e, batch, took_us);
 }
 
 static void refuse_new(struct engine *e)
 {
-    pthread_mutex_lock(&e->submit);
+    pthread_mutex_lock(&e->lock);
     e->shut = true;
-    pthread_mutex_unlock(&e->submit);
+    pthread_cond_broadcast(&e->changed);
+    pthread_mutex_unlock(&e->lock);
 }
 
 /* The last thread to end answers whoever still waits. */
 static void end_all(struct engine *e)
 {
-    struct job *job;
+    enum status st = atomic_load(&e->broken) ? ST_DEVICE : ST_CANCELLED;
 
-    while ((job = ring_take(e->inbox, 0)))
-        fail(e, job, atomic_load(&e->broken) ? ST_DEVICE : ST_CANCELLED,
-             "the server is shutting down");
+    for (;;) {
+        struct job *job = NULL;
+
+        pthread_mutex_lock(&e->lock);
+        if (schedule_waiting(e->schedule)) {
+            job = job_of(schedule_waiter(e->schedule, 0));
+            schedule_leave(e->schedule, &job->entry);
+        }
+        pthread_mutex_unlock(&e->lock);
+        if (!job)
+            break;
+        fail(e, job, st, "the server is shutting down");
+    }
     ring_shut(e->outbox);
+}
+
+static int waiting(struct engine *e)
+{
+    int count;
+
+    pthread_mutex_lock(&e->lock);
+    count = schedule_waiting(e->schedule);
+    pthread_mutex_unlock(&e->lock);
+    return count;
 }
 
 /* Pictures on a sound device are finished, also when another device broke. */
@@ -206,7 +386,7 @@ static bool is_over(struct engine *e, const struct batch *batch)
 {
     if (batch->taken)
         return false;
-    return atomic_load(&e->broken) || (atomic_load(&e->stopping) && !ring_count(e->inbox));
+    return atomic_load(&e->broken) || (atomic_load(&e->stopping) && !waiting(e));
 }
 
 static void *turn_main(void *argument)
@@ -216,7 +396,7 @@ static void *turn_main(void *argument)
 
     lane_enter(&w->lane);
     while (!atomic_load(&e->giving_up) && !is_over(e, &w->lane.batch))
-        engine_turn(e, &w->lane);
+        engine_turn(e, w);
     refuse_new(e);
     evict_all(e, &w->lane.batch, ST_CANCELLED, "the server is shutting down");
     if (atomic_fetch_add(&e->ended, 1) + 1 == e->lanes)
@@ -226,6 +406,16 @@ static void *turn_main(void *argument)
 
 /* --- the finish threads ------------------------------------------------------------------ */
 
+static void judge_promise(struct engine *e, const struct job *job)
+{
+    int64_t gap = job->times.encoded_us - job->promised_us;
+
+    if (!job->promised_us)
+        return;
+    atomic_fetch_add(&e->foretold, 1);
+    atomic_fetch_add(&e->wrong_us, gap < 0 ? -gap : gap);
+}
+
 static void *finish_main(void *argument)
 {
     struct engine *e = argument;
@@ -234,6 +424,7 @@ static void *finish_main(void *argument)
     while ((job = ring_take(e->outbox, -1))) {
         job->status = finish_run(job);
         job->times.encoded_us = clock_now_us(&e->clock);
+        judge_promise(e, job);
         atomic_fetch_sub(&e->finishing, 1);
         hand_back(e, job);
     }
@@ -264,29 +455,71 @@ static enum status open_lane(struct engine *e, int i, struct why *why)
     struct lane_options options = {.device = o->devices.device[i],
                                    .model_folder = o->model_folder,
                                    .model_count = o->model_count,
-                                   .seats_max = o->seats_max,
+                                   .batch_max = o->seats_max,
+                                   .spare = spare_of(o),
                                    .size_max = o->size_max,
                                    .vae_tile = o->vae_tile};
     enum status st = lane_open(&e->worker[i].lane, &options, why);
 
     e->worker[i].engine = e;
+    e->worker[i].index = i;
     e->lanes += !st;
     return st;
 }
 
+/* The models' names, in the engine's order. */
+static void name_models(const struct engine *e, const char *names[ENGINE_MODELS_MAX])
+{
+    for (int m = 0; m < e->options.model_count; m++)
+        names[m] = engine_model_info(e, m)->name;
+}
+
+static void load_costs(struct engine *e)
+{
+    const char *names[ENGINE_MODELS_MAX];
+    char device[128];
+
+    if (!e->options.costs)
+        return;
+    name_models(e, names);
+    device_describe(e->worker[0].lane.device, device, sizeof(device));
+    cost_load(schedule_costs(e->schedule), e->options.costs, device, names, e->options.model_count);
+}
+
+/* What was learned is learned again if this fails. */
+static void save_costs(struct engine *e)
+{
+    const char *names[ENGINE_MODELS_MAX];
+    struct why why = {""};
+    char device[128];
+
+    if (!e->options.costs || !e->turning)
+        return;
+    name_models(e, names);
+    device_describe(e->worker[0].lane.device, device, sizeof(device));
+    if (cost_save(schedule_costs(e->schedule), e->options.costs, device, names,
+                  e->options.model_count, &why))
+        log_warn("costs_not_saved", "%s", why.text);
+}
+
 static enum status open_parts(struct engine *e, struct why *why)
 {
-    enum status st;
+    const struct schedule_options schedule = {.waiting_max = e->options.queue_max,
+                                              .lanes = e->options.devices.count,
+                                              .batch_max = e->options.seats_max,
+                                              .spare = spare_of(&e->options)};
+    enum status st = schedule_open(&e->schedule, schedule);
 
-    st = ring_open(&e->inbox, (size_t)e->options.queue_max);
-    if (st)
-        return why_fail(why, st, "no memory for the queue");
-    st = ring_open(&e->outbox, (size_t)owned_max(e));
+    if (!st)
+        st = ring_open(&e->outbox, (size_t)owned_max(e));
     if (st)
         return why_fail(why, st, "no memory for the queue");
     for (int i = 0; i < e->options.devices.count && !st; i++)
         st = open_lane(e, i, why);
-    return st ? st : start_threads(e, why);
+    if (st)
+        return st;
+    load_costs(e);
+    return start_threads(e, why);
 }
 
 static enum status check_options(struct engine_options *o, struct why *why)
@@ -328,7 +561,8 @@ enum status engine_open(struct engine **out, const struct engine_options *option
         return why_fail(why, ST_FULL, "no memory for the engine");
     e->options = checked;
     clock_init_real(&e->clock);
-    pthread_mutex_init(&e->submit, NULL);
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->changed, NULL);
     st = open_parts(e, why);
     if (st) {
         engine_close(&e, 0);
@@ -365,11 +599,13 @@ void engine_close(struct engine **engine, int drain_ms)
         ring_shut(e->outbox);
     for (int f = 0; f < e->finishers; f++)
         pthread_join(e->finisher[f], NULL);
+    save_costs(e);
     for (int i = 0; i < e->lanes; i++)
         lane_close(&e->worker[i].lane);
-    ring_close(&e->inbox);
+    schedule_close(&e->schedule);
     ring_close(&e->outbox);
-    pthread_mutex_destroy(&e->submit);
+    pthread_cond_destroy(&e->changed);
+    pthread_mutex_destroy(&e->lock);
     free(e);
     *engine = NULL;
 }
@@ -406,29 +642,67 @@ enum status engine_check(const struct engine *e, int model, const struct picture
     return model_check(e->worker[0].lane.models[model], picture, why);
 }
 
-/* Room for all is looked for first; only holders of this lock put or shut, so it stays true. What
-   waits to be encoded counts too: pictures that are made faster than they are finished must slow
-   down those who ask, not pile up behind the engine. */
-enum status engine_submit(struct engine *e, struct job *const *jobs, int count)
+static void fill_entry(struct job *job, int64_t now)
 {
-    enum status st = ST_OK;
-    int64_t now = clock_now_us(&e->clock);
+    const struct picture *p = &job->picture;
 
-    pthread_mutex_lock(&e->submit);
+    job->times.received_us = now;
+    job->entry = (struct entry){
+        .tenant = job->tenant,
+        .weight = job->weight > 0 ? job->weight : 1,
+        .priority = job->priority,
+        .shape = {.model = job->model, .width = p->width, .height = p->height},
+        .rows = p->guidance > 1 ? 2 : 1,
+        .steps = p->steps,
+        .arrived_us = now,
+        .deadline_us = job->deadline_us ? job->deadline_us : SCHEDULE_NEVER,
+    };
+}
+
+/* May these come in? `finish_us` is when they would be finished, 0 if nobody knows. What waits to
+   be encoded counts as owned: pictures that are made faster than they are finished must slow down
+   those who ask, not pile up behind the engine. Under the lock. */
+static enum status admit(struct engine *e, const struct job *job, int count, int64_t now,
+                         int64_t *finish_us)
+{
+    int64_t limit = (int64_t)e->options.queue_s * 1000000;
+    int64_t in_us = schedule_forecast(e->schedule, &job->entry, count);
+
+    *finish_us = in_us ? now + in_us : 0;
     if (e->shut)
-        st = ST_CANCELLED;
-    else if (ring_count(e->inbox) + (size_t)count > (size_t)e->options.queue_max ||
-             atomic_load(&e->owned) + count > owned_max(e))
-        st = ST_FULL;
-    else
-        atomic_fetch_add(&e->owned, count);
-    for (int i = 0; i < count && !st; i++) {
+        return ST_CANCELLED;
+    if (atomic_load(&e->owned) + count > owned_max(e) || (limit && in_us > limit))
+        return ST_FULL;
+    return job->deadline_us && *finish_us > job->deadline_us ? ST_LATE : ST_OK;
+}
+
+enum status engine_submit(struct engine *e, struct job *const *jobs, int count, int64_t *finish_us)
+{
+    struct entry *entries[SCHEDULE_REQUEST_MAX];
+    int64_t now = clock_now_us(&e->clock), finish = 0;
+    enum status st;
+
+    assert(count >= 1 && count <= SCHEDULE_REQUEST_MAX);
+    for (int i = 0; i < count; i++) {
         assert(jobs[i]->done);
-        jobs[i]->times.received_us = now;
-        atomic_store(&jobs[i]->state, JOB_QUEUED);
-        st = ring_put(e->inbox, jobs[i]);
+        fill_entry(jobs[i], now);
+        entries[i] = &jobs[i]->entry;
     }
-    pthread_mutex_unlock(&e->submit);
+    pthread_mutex_lock(&e->lock);
+    st = admit(e, jobs[0], count, now, &finish);
+    for (int i = 0; i < count && !st; i++) {
+        jobs[i]->promised_us = finish;
+        atomic_store(&jobs[i]->state, JOB_QUEUED);
+    }
+    if (!st)
+        st = schedule_put(e->schedule, entries, count);
+    if (!st) {
+        atomic_fetch_add(&e->owned, count);
+        pthread_cond_broadcast(&e->changed);
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (finish_us)
+        *finish_us = finish;
     return st;
 }
 
@@ -440,12 +714,15 @@ bool engine_is_healthy(const struct engine *e)
 void engine_get_stats(const struct engine *e, struct engine_stats *out)
 {
     *out = (struct engine_stats){
-        .waiting = (int)ring_count(e->inbox),
+        .waiting = waiting((struct engine *)e),
         .seated = atomic_load(&e->seated),
         .finishing = atomic_load(&e->finishing),
         .done = atomic_load(&e->done),
         .failed = atomic_load(&e->failed),
         .cancelled = atomic_load(&e->cancelled),
+        .late = atomic_load(&e->late),
+        .foretold = (uint64_t)atomic_load(&e->foretold),
+        .wrong_s = (double)atomic_load(&e->wrong_us) / 1e6,
         .steps = atomic_load(&e->steps),
     };
 }

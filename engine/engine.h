@@ -2,10 +2,10 @@
 /*
  * engine.h - the order of things: who waits, who sits, who is finished. No HTTP.
  *
- * One thread for each device owns it and takes turns: drop the cancelled, seat the waiting, one
- * denoising step for everybody, decode and release the finished. Jobs may join and leave between
- * any two steps; all devices take from one queue. Finish threads judge, mark and encode. Every
- * queue is bounded.
+ * One thread for each device owns it and takes turns: drop the cancelled and the late, seat the
+ * waiting, one denoising step for those whose turn it is (schedule.h), decode and release the
+ * finished. Jobs may join and leave between any two steps; all devices take from one queue. Finish
+ * threads judge, mark and encode. Every queue is bounded.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -24,14 +24,18 @@ struct engine_options {
     int model_count;    /* the first is the default */
     int seats_max;      /* pictures that are denoised together on a device; 0: 4 */
     int queue_max;      /* pictures that may wait; 0: 64 */
+    int queue_s;        /* seconds that may be foretold to a picture; 0: any */
     int finish_threads; /* 0: 2 */
     int size_max;       /* pixels, on top of each model's own limit; 0: the model's own */
+    const char *costs;  /* file of what steps cost here, from one start to the next; or NULL */
     int vae_tile;       /* latents along a tile of a decoded picture; 0: whole if memory allows */
 };
 
 struct engine_stats {
     int waiting, seated, finishing;
-    uint64_t done, failed, cancelled, steps;
+    uint64_t done, failed, cancelled, late, steps;
+    uint64_t foretold; /* pictures that were promised a time */
+    double wrong_s;    /* by how much in all it was wrong, either way */
 };
 
 /* Load the models, size the memory, warm up: minutes for a big model. */
@@ -51,9 +55,12 @@ MUST_USE enum status engine_check(const struct engine *e, int model, const struc
                                   struct why *why);
 
 /* Ownership moves to the engine with ST_OK: job->done will be called, exactly once. ST_FULL: the
-   queue is full; ST_CANCELLED: the engine is closing; then the job stays with the caller. `count`
-   jobs go together or not at all. From any thread, never waits. */
-MUST_USE enum status engine_submit(struct engine *e, struct job *const *jobs, int count);
+   queue is full; ST_LATE: their deadline cannot be met; ST_CANCELLED: the engine is closing; then
+   the jobs stay with the caller. `count` jobs, which share everything but texts and seeds, go
+   together or not at all. *finish_us, unless it is NULL, is when the last of them is foretold to be
+   finished, on the clock of job times; 0: nobody knows yet. From any thread, never waits. */
+MUST_USE enum status engine_submit(struct engine *e, struct job *const *jobs, int count,
+                                   int64_t *finish_us);
 
 /* False once a device broke: drain, exit, let the supervisor restart. */
 bool engine_is_healthy(const struct engine *e);

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/finish.h"
 
+#include "base/crypto.h"
+
+/* So that anybody can check that the same request makes the same picture, whatever a mark or a
+   format makes of it afterwards. */
+static void hash_pixels(struct job *job)
+{
+    uint8_t hash[32];
+
+    crypto_sha256(hash, job->image.rgb, (size_t)job->image.width * (size_t)job->image.height * 3);
+    crypto_hex(job->pixels_sha256, hash, sizeof(hash));
+}
+
 enum status finish_run(struct job *job)
 {
     enum status st;
@@ -9,6 +21,7 @@ enum status finish_run(struct job *job)
         image_close(&job->image);
         return why_fail(&job->why, ST_CANCELLED, "nobody waits for this picture");
     }
+    hash_pixels(job);
     st = encode_image(&job->body, &job->image,
                       (struct encode_options){.format = job->format, .quality = job->quality});
     image_close(&job->image);

@@ -12,6 +12,7 @@
 #define ENGINE_JOB_H
 
 #include "codec/encode.h"
+#include "engine/schedule.h"
 #include "models/model.h"
 
 #include <stdatomic.h>
@@ -41,6 +42,9 @@ struct job {
     char prompt[JOB_PROMPT_BYTES_MAX + 1], negative[JOB_PROMPT_BYTES_MAX + 1];
     enum format format;
     int quality;
+    int tenant, weight; /* who pays; below SCHEDULE_TENANTS_MAX; weight 0: 1 */
+    enum priority priority;
+    int64_t deadline_us; /* on the engine's clock; 0: none */
 
     /* Called once, on a finish or engine thread, when the job is done or failed; from then on the
        job belongs to whoever is called. */
@@ -55,10 +59,15 @@ struct job {
     struct why why;
     bool prompt_cut;
     struct image image;
-    struct bytes body; /* the encoded picture; whoever was called takes it */
+    char pixels_sha256[65]; /* of the pixels before anything marks them, in hex; empty until then */
+    struct bytes body;      /* the encoded picture; whoever was called takes it */
     struct job_times times;
+    int64_t promised_us; /* when it was foretold to be finished; 0: it was not */
+    int batch_most;      /* pictures of the largest step it was in */
 
-    struct job *next; /* in the pool */
+    struct entry entry; /* the schedule's */
+    int seat;           /* on the lane */
+    struct job *next;   /* in the pool, or in a list of whoever owns it */
 };
 
 struct job_pool;

@@ -35,8 +35,8 @@ static void carve_seats(void *context)
 {
     const struct turn *t = context;
 
-    batch_init(&t->lane->batch, t->lane->models, t->options->model_count, t->options->seats_max,
-               t->options->size_max);
+    batch_init(&t->lane->batch, t->lane->models, t->options->model_count,
+               t->options->batch_max + t->options->spare, t->options->size_max);
 }
 
 static enum status rehearse(void *context, int m, struct why *why)
@@ -47,7 +47,7 @@ static enum status rehearse(void *context, int m, struct why *why)
 
     if (o->size_max > 0 && o->size_max < size)
         size = o->size_max;
-    return model_rehearse(t->lane->models[m], o->seats_max, size, size, why);
+    return model_rehearse(t->lane->models[m], o->batch_max, size, size, why);
 }
 
 static enum status size_memory(struct lane *lane, const struct lane_options *o, struct why *why)
@@ -110,13 +110,13 @@ static enum status warm_decode(struct lane *lane, int m, struct why *why)
 
 /* Every number of rows that a step can have, the most first: what is tuned then is tuned for the
    batch that has to be fast. Even ones are pictures with two rows each, odd ones with one. */
-static enum status warm_rows(struct lane *lane, int m, struct why *why)
+static enum status warm_rows(struct lane *lane, int m, int batch_max, struct why *why)
 {
     int last = 0;
 
-    for (int rows = 2 * lane->batch.seat_count; rows >= 1; rows--) {
+    for (int rows = 2 * batch_max; rows >= 1; rows--) {
         int prepared = device_rows(lane->device, rows);
-        bool pairs = rows > lane->batch.seat_count;
+        bool pairs = rows > batch_max;
         enum status st;
 
         if (prepared == last || (pairs && rows % 2))
@@ -162,14 +162,14 @@ static enum status warm_up(struct lane *lane, const struct lane_options *o, stru
 
     for (int m = 0; m < o->model_count && !st; m++)
         if (is_warmed(lane, o, m))
-            st = gpu ? warm_rows(lane, m, why) : warm_step(lane, m, 1, 1, why);
+            st = gpu ? warm_rows(lane, m, o->batch_max, why) : warm_step(lane, m, 1, 1, why);
     if (st || !gpu)
         return st;
     if (device_prepare(lane->device))
         return why_fail(why, ST_DEVICE, "the device failed while it was prepared");
     for (int m = 0; m < o->model_count && !st; m++)
         if (is_warmed(lane, o, m))
-            st = warm_rows(lane, m, why);
+            st = warm_rows(lane, m, o->batch_max, why);
     return st;
 }
 

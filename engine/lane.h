@@ -14,9 +14,10 @@ struct lane_options {
     struct device_options device;
     const char *const *model_folder;
     int model_count;
-    int seats_max;
-    int size_max; /* pixels, on top of each model's own limit; 0: the model's own */
-    int vae_tile; /* latents along a tile that pictures are decoded in; 0: as memory allows */
+    int batch_max; /* pictures of a step */
+    int spare;     /* seats beside these */
+    int size_max;  /* pixels, on top of each model's own limit; 0: the model's own */
+    int vae_tile;  /* latents along a tile that pictures are decoded in; 0: as memory allows */
 };
 
 struct lane {

@@ -23,6 +23,7 @@ static const struct outcome outcomes[] = {
     {ST_FULL, 429, NULL},
     {ST_IO, 500, "the server could not finish this request"},
     {ST_CANCELLED, 503, "the server is stopping; send the request again"},
+    {ST_LATE, 504, NULL},
     {ST_REFUSED, 400, NULL},
     {ST_DEVICE, 503, "the server's device failed and is being restarted"},
 };
@@ -46,6 +47,7 @@ static const struct meaning meanings[] = {
     {429, "rate_limit_error", "rate_limit_exceeded", true},
     {500, "server_error", "internal_error", false},
     {503, "server_error", "unavailable", true},
+    {504, "server_error", "deadline_exceeded", true},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -97,7 +99,7 @@ static const struct meaning *meaning_of(int http)
         if (meanings[i].http == http)
             return &meanings[i];
     }
-    return &meanings[http < 500 ? 0 : COUNT_OF(meanings) - 2];
+    return meaning_of(http < 500 ? 400 : 503);
 }
 
 void answer_fail_http(struct answer *a, int status, struct failure failure, const char *message)

@@ -3,6 +3,7 @@
 
 #include "base/crypto.h"
 #include "base/log.h"
+#include "server/deadline.h"
 #include "server/negotiate.h"
 #include "server/request.h"
 
@@ -43,6 +44,8 @@ struct order {
     int model;
     bool raw;
     enum format format;
+    int64_t deadline_ms; /* after its arrival; 0: none */
+    int weight;          /* of the tenant */
 };
 
 enum status images_open(struct images **out, int jobs_max)
@@ -156,6 +159,9 @@ static void write_picture(struct json_out *o, struct job *job)
     }
     bytes_close(&job->body);
     json_out_int(o, "seed", (int64_t)job->picture.seed);
+    json_out_object(o, "limner");
+    json_out_string(o, "pixels_sha256", job->pixels_sha256);
+    json_out_object_end(o);
     json_out_object_end(o);
 }
 
@@ -198,6 +204,7 @@ static void write_raw(struct answer *a, const struct generation *g)
     answer_text(a, 200, encode_media_type(job->format), NULL);
     a->raw = job->body;
     job->body = (struct bytes){0};
+    answer_header(a, "x-limner-pixels-sha256", "%s", job->pixels_sha256);
     answer_header(a, "x-limner-seed", "%llu", (unsigned long long)job->picture.seed);
     if (job->prompt_cut)
         answer_header(a, "x-limner-warning", "prompt cut to %d tokens", info_of(g)->prompt_tokens);
@@ -400,6 +407,25 @@ static enum status choose_seed(struct order *order, struct request_error *error)
     return ST_OK;
 }
 
+/* What the request says, or else what the tenant's requests have. */
+static enum status read_deadline(struct service *s, const struct http_request *r,
+                                 struct order *order, struct request_error *error)
+{
+    struct http_text deadline = http_header(r, "x-request-deadline-ms");
+    struct http_text prefer = http_header(r, "prefer");
+    struct tenant_limits limits;
+    enum status st = deadline_read(&order->deadline_ms, deadline.data, deadline.bytes, prefer.data,
+                                   prefer.bytes, &error->why);
+
+    if (st)
+        return fail(error, st, "x-request-deadline-ms", NULL);
+    tenant_get(s->tenants, r->tenant - 1, &limits);
+    order->weight = limits.weight;
+    if (!order->deadline_ms)
+        order->deadline_ms = limits.deadline_ms;
+    return ST_OK;
+}
+
 static enum status read_order(struct service *s, const struct http_request *r, struct order *order,
                               struct request_error *error)
 {
@@ -416,6 +442,8 @@ static enum status read_order(struct service *s, const struct http_request *r, s
         st = check_format(order, accept, error);
     if (!st)
         st = choose_seed(order, error);
+    if (!st)
+        st = read_deadline(s, r, order, error);
     return st;
 }
 
@@ -436,21 +464,47 @@ static void fill_job(struct job *job, struct generation *g, const struct order *
     job->format = order->format;
     job->quality = q->compression >= 0 ? q->compression : 100;
     job->times.received_us = g->arrived_us;
+    job->tenant = g->grant.tenant;
+    job->weight = order->weight;
+    job->priority = q->priority;
+    job->deadline_us = order->deadline_ms ? g->arrived_us + 1000 * order->deadline_ms : 0;
     job->done = on_job_done;
     job->ticket = g;
+}
+
+/* Too late for its deadline: now is better than then. The prediction goes along. */
+static void write_late(struct answer *a, const struct generation *g, int64_t finish_us)
+{
+    int64_t deadline_us = g->job[0]->deadline_us;
+    int64_t over_ms = (finish_us - deadline_us + 999) / 1000;
+    int64_t in_ms = (finish_us - g->arrived_us) / 1000;
+    struct failure failure = {
+        .code = "deadline_unattainable",
+        .retry_after_ms = (int)(over_ms < RETRY_AFTER_MS_MAX ? over_ms : RETRY_AFTER_MS_MAX)};
+    char text[160];
+
+    snprintf(text, sizeof(text),
+             "this would be finished %.2f s after it came, and its deadline is after %.2f s",
+             (double)in_ms / 1000, (double)(deadline_us - g->arrived_us) / 1e6);
+    answer_fail_http(a, 429, failure, text);
+    answer_header(a, "x-limner-predicted-ms", "%lld", (long long)in_ms);
 }
 
 /* From here on the request is answered through its ticket, also when the engine says no. */
 static void submit(struct service *s, struct generation *g)
 {
-    enum status st = engine_submit(atomic_load(&s->engine), g->job, g->count);
+    int64_t finish_us;
+    enum status st = engine_submit(atomic_load(&s->engine), g->job, g->count, &finish_us);
     struct answer answer;
 
     if (!st)
         return;
     g->refused = true;
-    answer_fail(&answer, st, (struct failure){.retry_after_ms = retry_after_ms(s)},
-                "too many pictures are waiting; try again later");
+    if (st == ST_LATE)
+        write_late(&answer, g, finish_us);
+    else
+        answer_fail(&answer, st, (struct failure){.retry_after_ms = retry_after_ms(s)},
+                    "too many pictures are waiting; try again later");
     http_ticket_answer(g->ticket, &answer);
 }
 

@@ -48,6 +48,7 @@ struct server {
     atomic_int loading;
     struct why why;   /* of the loader */
     char plans[4096]; /* where a GPU remembers what it was prepared for */
+    char costs[4096]; /* and where it is kept what steps cost */
 };
 
 /* ---- start ---- */
@@ -108,6 +109,8 @@ static void *load(void *memory)
         .seats_max = c->seats,
         .queue_max = c->queue,
         .size_max = c->size_max,
+        .queue_s = c->queue_s,
+        .costs = s->costs,
         .vae_tile = c->vae_tile,
     };
     struct device_options device = {
@@ -116,6 +119,7 @@ static void *load(void *memory)
     char text[512];
 
     snprintf(s->plans, sizeof(s->plans), "%s/plans.tsv", c->state);
+    snprintf(s->costs, sizeof(s->costs), "%s/costs.tsv", c->state);
     for (int i = 0; i < c->model_count; i++)
         options.model_folder[i] = c->model[i];
     if (devices_find(&options.devices, c->device, device, &s->why) ||

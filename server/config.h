@@ -27,7 +27,7 @@ struct config {
     const char *listen, *metrics, *state, *device;
     const char *model[ENGINE_MODELS_MAX];
     int model_count;
-    int threads, seats, queue, size_max, io_threads, connections, drain_s, vae_tile;
+    int threads, seats, queue, queue_s, size_max, io_threads, connections, drain_s, vae_tile;
     int images_max, steps_max;
     enum precision precision;
     enum config_access metrics_auth;

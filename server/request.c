@@ -186,6 +186,17 @@ static enum status read_sampler(struct request *r, const char *name, const struc
     return st;
 }
 
+static enum status read_priority(struct request *r, const char *name, const struct json *value,
+                                 struct why *why)
+{
+    static const char *const words[] = {"normal", "high", "low", NULL};
+    size_t chosen = 0;
+    enum status st = read_word(&chosen, name, value, words, why);
+
+    r->priority = (enum priority)chosen;
+    return st;
+}
+
 /* ---- fields that say how it comes back ---- */
 
 static enum status read_format(struct request *r, const char *name, const struct json *value,
@@ -316,6 +327,7 @@ static const struct field fields[] = {
     {"guidance_scale", read_guidance},
     {"seed", read_seed},
     {"sampler", read_sampler},
+    {"priority", read_priority},
     {"output_format", read_format},
     {"output_compression", read_compression},
     {"response_format", read_response_format},

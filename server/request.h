@@ -15,6 +15,7 @@
  *     guidance_scale       0 to 100; up to 1 the negative prompt is not looked at
  *     seed                 0 to 2^53 - 1, which every JSON reader can hold; absent: random
  *     sampler              "euler", "euler_ancestral", "ddim", "dpmpp_2m" or "lcm"
+ *     priority             "high", "normal" or "low": beside the caller's other requests
  *     output_format        "png", "webp" or "jpeg"
  *     output_compression   0 to 100, with webp and jpeg
  *     response_format      "b64_json"; raw bytes come by the header Accept: image/...
@@ -27,6 +28,7 @@
 
 #include "base/json.h"
 #include "codec/encode.h"
+#include "engine/schedule.h"
 #include "models/model.h"
 
 #define REQUEST_PROMPT_MAX   32000 /* characters */
@@ -46,6 +48,7 @@ struct request {
     enum sampler sampler;
     bool seed_given;
     uint64_t seed;
+    enum priority priority;
     bool format_given;
     enum format format;
     int compression; /* 0..100; below 0: not given */

@@ -230,6 +230,11 @@ static void handle_metrics(struct service *s, struct http_request *r)
         {"limner_pictures_failed_total", "Pictures that failed.", true, (double)stats.failed},
         {"limner_pictures_cancelled_total", "Pictures nobody waited for.", true,
          (double)stats.cancelled},
+        {"limner_pictures_late_total", "Pictures whose deadline passed.", true, (double)stats.late},
+        {"limner_forecasts_total", "Pictures whose end was foretold.", true,
+         (double)stats.foretold},
+        {"limner_forecast_error_seconds_total", "By how much in all, early or late.", true,
+         stats.wrong_s},
         {"limner_denoise_steps_total", "Denoising steps, over all pictures.", true,
          (double)stats.steps},
     };

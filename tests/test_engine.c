@@ -2,6 +2,7 @@
 /*
  * The engine with a tiny random pipeline, on one thread of plain C: real turns, real pictures.
  */
+#include "base/clock.h"
 #include "engine/engine.h"
 #include "tests/unit.h"
 
@@ -125,7 +126,7 @@ static void a_job_comes_back_with_its_picture_and_times(void **state)
     static const uint8_t png[] = {0x89, 'P', 'N', 'G'};
     struct engine_stats stats;
 
-    assert_int_equal(engine_submit(f->engine, &job, 1), ST_OK);
+    assert_int_equal(engine_submit(f->engine, &job, 1, NULL), ST_OK);
     wait_for(&f->waiter, 1);
 
     assert_int_equal(job->status, ST_OK);
@@ -164,10 +165,10 @@ static void a_picture_is_the_same_alone_and_in_company(void **state)
         }
     }
     for (int i = 0; i < 8; i++) {
-        assert_int_equal(engine_submit(f->engine, &alone[i], 1), ST_OK);
+        assert_int_equal(engine_submit(f->engine, &alone[i], 1, NULL), ST_OK);
         wait_for(&f->waiter, i + 1);
     }
-    assert_int_equal(engine_submit(f->engine, together, 8), ST_OK);
+    assert_int_equal(engine_submit(f->engine, together, 8, NULL), ST_OK);
     wait_for(&f->waiter, 16);
 
     for (int i = 0; i < 8; i++) {
@@ -189,15 +190,15 @@ static void a_full_queue_takes_none_of_a_request(void **state)
 
     for (int i = 0; i < 6; i++)
         jobs[i] = new_job(f, (uint64_t)i, 50);
-    assert_int_equal(engine_submit(f->engine, jobs, 1), ST_OK);
+    assert_int_equal(engine_submit(f->engine, jobs, 1, NULL), ST_OK);
     do {
         nanosleep(&nap, NULL);
         engine_get_stats(f->engine, &stats);
     } while (!stats.seated);
 
-    assert_int_equal(engine_submit(f->engine, jobs + 1, 3), ST_FULL);
-    assert_int_equal(engine_submit(f->engine, jobs + 1, 2), ST_OK);
-    assert_int_equal(engine_submit(f->engine, jobs + 3, 1), ST_FULL);
+    assert_int_equal(engine_submit(f->engine, jobs + 1, 3, NULL), ST_FULL);
+    assert_int_equal(engine_submit(f->engine, jobs + 1, 2, NULL), ST_OK);
+    assert_int_equal(engine_submit(f->engine, jobs + 3, 1, NULL), ST_FULL);
 
     for (int i = 0; i < 3; i++)
         atomic_store(&jobs[i]->cancelled, true);
@@ -215,16 +216,16 @@ static void a_full_queue_takes_none_of_a_request(void **state)
 static void pictures_that_wait_to_be_finished_count_as_taken(void **state)
 {
     struct fixture *f = *state;
-    struct job *jobs[6];
+    struct job *jobs[10];
     int taken = 0;
     struct engine_stats stats;
     const struct timespec nap = {.tv_nsec = 2000000};
 
     pthread_mutex_lock(&f->waiter.lock); /* job_returned waits here */
-    for (int tries = 0; tries < 1000 && taken < 6; tries++) {
+    for (int tries = 0; tries < 1000 && taken < 10; tries++) {
         struct job *job = new_job(f, 1, 1);
 
-        if (engine_submit(f->engine, &job, 1) == ST_OK)
+        if (engine_submit(f->engine, &job, 1, NULL) == ST_OK)
             jobs[taken++] = job;
         else
             job_put(f->pool, job);
@@ -233,12 +234,97 @@ static void pictures_that_wait_to_be_finished_count_as_taken(void **state)
     engine_get_stats(f->engine, &stats);
     pthread_mutex_unlock(&f->waiter.lock);
 
-    /* at most one is handed back and held in its callback, per finish thread; three are owned */
+    /* at most one is handed back and held in its callback, per finish thread; four are owned: two
+       wait, one sits, one more could */
     assert_in_range(stats.done, 0, 2);
-    assert_in_range(taken, 1, 3 + 2);
+    assert_in_range(taken, 1, 4 + 2);
     wait_for(&f->waiter, taken);
     for (int i = 0; i < taken; i++) {
         assert_int_equal(jobs[i]->status, ST_OK);
+        job_put(f->pool, jobs[i]);
+    }
+}
+
+static int64_t now_us(void)
+{
+    struct clock clock;
+
+    clock_init_real(&clock);
+    return clock_now_us(&clock);
+}
+
+/* Goal: once steps were measured, what cannot be in time is refused at once, and told when it would
+   be; what can be is taken, and is in time. */
+static void a_deadline_that_cannot_be_met_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct job *first = new_job(f, 1, 3), *job = new_job(f, 2, 100);
+    int64_t finish_us = -1;
+
+    assert_int_equal(engine_submit(f->engine, &first, 1, &finish_us), ST_OK);
+    assert_int_equal(finish_us, 0); /* nobody knows yet */
+    wait_for(&f->waiter, 1);
+
+    job->deadline_us = now_us() + 2000;
+    assert_int_equal(engine_submit(f->engine, &job, 1, &finish_us), ST_LATE);
+    assert_true(finish_us > job->deadline_us);
+    job->deadline_us = now_us() + 60000000;
+    assert_int_equal(engine_submit(f->engine, &job, 1, &finish_us), ST_OK);
+    assert_true(finish_us > 0 && finish_us < job->deadline_us);
+    wait_for(&f->waiter, 2);
+
+    assert_int_equal(job->status, ST_OK);
+    job_put(f->pool, first);
+    job_put(f->pool, job);
+}
+
+/* Goal: a deadline that passes ends a picture, on its seat or in the queue, and nobody else's. */
+static void a_deadline_that_passes_frees_the_place(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[3];
+    struct engine_stats stats;
+
+    for (int i = 0; i < 3; i++) {
+        jobs[i] = new_job(f, (uint64_t)i, i == 1 ? 2 : 150);
+        jobs[i]->deadline_us = i == 1 ? 0 : now_us() + 30000;
+    }
+    assert_int_equal(engine_submit(f->engine, jobs, 1, NULL), ST_OK);
+    assert_int_equal(engine_submit(f->engine, jobs + 1, 2, NULL), ST_OK);
+    wait_for(&f->waiter, 3);
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(jobs[i]->status, i == 1 ? ST_OK : ST_LATE);
+        job_put(f->pool, jobs[i]);
+    }
+    engine_get_stats(f->engine, &stats);
+    assert_int_equal(stats.late, 2);
+}
+
+/* Goal: a picture of few steps is not held up by another tenant's long ones: it is finished before
+   any of them, although they came first and fill the batch. */
+static void a_small_tenant_passes_a_large_one(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[7];
+    struct engine_stats stats;
+    const struct timespec nap = {.tv_nsec = 2000000};
+
+    for (int i = 0; i < 7; i++) {
+        jobs[i] = new_job(f, (uint64_t)i, i < 6 ? 60 : 4);
+        jobs[i]->tenant = i == 6;
+    }
+    assert_int_equal(engine_submit(f->engine, jobs, 6, NULL), ST_OK);
+    do {
+        nanosleep(&nap, NULL);
+        engine_get_stats(f->engine, &stats);
+    } while (stats.steps < 8);
+    assert_int_equal(engine_submit(f->engine, jobs + 6, 1, NULL), ST_OK);
+    wait_for(&f->waiter, 7);
+
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(jobs[i]->status, ST_OK);
+        assert_true(i == 6 || jobs[i]->times.denoised_us > jobs[6]->times.denoised_us);
         job_put(f->pool, jobs[i]);
     }
 }
@@ -251,7 +337,7 @@ static void closing_hands_back_who_sits_and_who_waits(void **state)
 
     for (int i = 0; i < 3; i++)
         jobs[i] = new_job(f, (uint64_t)i, 150);
-    assert_int_equal(engine_submit(f->engine, jobs, 2), ST_OK);
+    assert_int_equal(engine_submit(f->engine, jobs, 2, NULL), ST_OK);
 
     engine_close(&f->engine, 0);
 
@@ -269,7 +355,7 @@ static void closing_with_time_finishes_what_was_taken(void **state)
     struct fixture *f = *state;
     struct job *jobs[2] = {new_job(f, 1, 4), new_job(f, 2, 4)};
 
-    assert_int_equal(engine_submit(f->engine, jobs, 2), ST_OK);
+    assert_int_equal(engine_submit(f->engine, jobs, 2, NULL), ST_OK);
 
     engine_close(&f->engine, 60000);
 
@@ -328,7 +414,7 @@ static void vae_tile_is_told_and_used(void **state)
             job[i][j] = new_job(f[i], 3, 2);
             if (j == 0)
                 job[i][j]->picture.width = job[i][j]->picture.height = 64;
-            assert_int_equal(engine_submit(f[i]->engine, &job[i][j], 1), ST_OK);
+            assert_int_equal(engine_submit(f[i]->engine, &job[i][j], 1, NULL), ST_OK);
             wait_for(&f[i]->waiter, j + 1);
             assert_int_equal(job[i][j]->status, ST_OK);
         }
@@ -357,6 +443,12 @@ int main(void)
                                         close_all),
         cmocka_unit_test_setup_teardown(pictures_that_wait_to_be_finished_count_as_taken,
                                         open_one_seat, close_all),
+        cmocka_unit_test_setup_teardown(a_deadline_that_cannot_be_met_is_refused, open_one_seat,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(a_deadline_that_passes_frees_the_place, open_four_seats,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(a_small_tenant_passes_a_large_one, open_four_seats,
+                                        close_all),
         cmocka_unit_test_setup_teardown(closing_hands_back_who_sits_and_who_waits, open_one_seat,
                                         close_all),
         cmocka_unit_test_setup_teardown(closing_with_time_finishes_what_was_taken, open_one_seat,
