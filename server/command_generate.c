@@ -6,6 +6,7 @@
 #include "models/vae.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/save.h"
 #include "server/show.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BAR_WIDTH   30
@@ -282,46 +282,6 @@ static void draw_progress(void *context, int done, int total)
         fprintf(stderr, "\r%*s\r", BAR_WIDTH + 16, "");
 }
 
-static bool write_all(int fd, const struct bytes *b)
-{
-    size_t done = 0;
-
-    while (done < b->count) {
-        ssize_t n = write(fd, b->data + done, b->count - done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        done += (size_t)n;
-    }
-    return fsync(fd) == 0;
-}
-
-/* The file appears whole or not at all: it is written beside its place and moved there. */
-static enum status save(const char *path, const struct bytes *b, struct why *why)
-{
-    char beside[PATH_MAX];
-    mode_t mask = umask(0);
-    bool written;
-    int fd;
-
-    umask(mask);
-    if (snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= (int)sizeof(beside))
-        return why_fail(why, ST_INVALID, "the name of the output is too long");
-    fd = mkstemp(beside);
-    if (fd < 0)
-        return why_fail(why, ST_IO, "cannot write %s: %s", path, strerror(errno));
-    written = write_all(fd, b) && fchmod(fd, 0666 & ~mask) == 0;
-    if (close(fd) || !written || rename(beside, path)) {
-        int reason = errno;
-
-        unlink(beside);
-        return why_fail(why, ST_IO, "cannot write %s: %s", path, strerror(reason));
-    }
-    return ST_OK;
-}
-
 static enum status show(const struct image *image, struct why *why)
 {
     enum terminal terminal = show_detect(getenv("TERM"), getenv("TERM_PROGRAM"),
@@ -365,7 +325,7 @@ static enum status deliver(const struct command *c, const struct generate_result
 
     if (st)
         return why_fail(why, st, "no memory to encode the picture");
-    st = save(c->output, &file, why);
+    st = save_file(c->output, file.data, file.count, why);
     bytes_close(&file);
     if (st)
         return st;
