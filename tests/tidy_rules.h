@@ -54,13 +54,15 @@ static const struct rule guests[] = {
     {"sqlite3", "store/"},
     {"libpq", "store/"},
     {"cyaml/", "server/config_file.c"},
-    {"curl/", "server/webhook."},
+    {"curl/", "server/bench/load.c server/webhook."},
     {"utf8proc", "models/tokenizer.c models/bpe.c models/unicode.c moderation/"},
 };
 
-/* A private folder, and how the paths begin of the tests that are let into it: what is in there
-   cannot be judged through a public header without the hardware. */
+/* A private folder, and how the paths begin of the files that are let into it: tests of what cannot
+   be judged through a public header without the hardware; the load generator's command, and the
+   tests of its parts. */
 static const struct rule kin[] = {
+    {"server/bench/", "server/command_bench.c tests/test_bench tests/fuzz/fuzz_bench.c"},
     {"kernels/cuda/", "tests/test_cuda_ tests/cudnn/ tests/fuzz/"},
 };
 
