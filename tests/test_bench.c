@@ -6,6 +6,7 @@
 #include "server/bench/plot.h"
 #include "server/bench/report.h"
 #include "server/bench/timing.h"
+#include "tests/fault.h"
 #include "tests/unit.h"
 
 #include <math.h>
@@ -384,6 +385,37 @@ static void a_report_is_written_in_three_forms(void **state)
     free(text);
 }
 
+/* Goal: no failed allocation may crash or leak. Method: fail the first, the second, until a whole
+   run on paper needs no more of them. */
+static void every_failed_allocation_is_survived(void **state)
+{
+    static const char json[] = "{\"kinds\":[{\"name\":\"a\"}]}", trace[] = "0 a\n";
+    const struct arrivals_options options = {.rate = 10, .requests = 5};
+    struct samples s = small_run();
+    struct mix two = two_kinds();
+
+    (void)state;
+    for (int nth = 1;; nth++) {
+        struct mix mix = {.count = 0};
+        struct arrivals a = {0}, b = {0};
+        struct report r;
+        bool failed;
+
+        fault_arm(nth);
+        failed = mix_parse(&mix, json, strlen(json), NULL) ||
+                 arrivals_poisson(&a, &options, &two, NULL) ||
+                 arrivals_trace(&b, trace, strlen(trace), &options, &two, NULL) ||
+                 report_make(&r, &s, &two);
+        arrivals_close(&a);
+        arrivals_close(&b);
+        fault_disarm();
+        assert_int_equal(failed, fault_fired());
+        assert_int_equal(fault_live(), 0);
+        if (!fault_fired())
+            return;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +432,7 @@ int main(void)
         cmocka_unit_test(quantiles_are_exact),
         cmocka_unit_test(a_report_counts_what_a_person_would),
         cmocka_unit_test(a_report_is_written_in_three_forms),
+        cmocka_unit_test(every_failed_allocation_is_survived),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@
 #define ANSWER_MAX   ((size_t)256 << 20) /* a longer one is no answer of ours */
 #define KEEP_BYTES   ((size_t)64 << 10)  /* of a body: the beginning, where errors say their code */
 #define WAIT_MS_MAX  1000
-#define HEADER_BYTES 512
+#define HEADER_BYTES 8192 /* what servers take at most of one header */
 
 /* One request on its way, and the handle it goes with, which keeps its connection. */
 struct slot {
@@ -220,6 +220,8 @@ static enum status open_headers(struct load *l, int index)
         snprintf(text, sizeof(text), "x-request-deadline-ms: %" PRId64, kind->deadline_ms);
         st = add_header(list, text);
     }
+    if (!st && key && strlen(key) > HEADER_BYTES - 64)
+        st = ST_INVALID;
     if (!st && key && *key) {
         snprintf(text, sizeof(text), "Authorization: Bearer %.*s", (int)strcspn(key, "\r\n"), key);
         st = add_header(list, text);
@@ -309,10 +311,12 @@ enum status load_open(struct load **out, const struct load_options *options, str
     while (bytes && options->url[bytes - 1] == '/')
         bytes--;
     snprintf(l->url, sizeof(l->url), "%.*s" PATH, (int)bytes, options->url);
-    if (open_all(l) == ST_OK)
-        return ST_OK;
-    load_close(out);
-    return why_fail(why, ST_FULL, "out of memory for %d connections", options->connections);
+    st = open_all(l);
+    if (st)
+        load_close(out);
+    if (st == ST_INVALID)
+        return why_fail(why, st, "an API key in the environment is too long");
+    return st ? why_fail(why, st, "out of memory for %d connections", options->connections) : ST_OK;
 }
 
 void load_close(struct load **load)

@@ -289,6 +289,11 @@ static double longest_p95(const struct plot *p)
     return longest / p->unit;
 }
 
+static int digits_of(double value)
+{
+    return value < 10 ? 2 : value < 100 ? 1 : 0;
+}
+
 static void draw_bar(const struct plot *p, const struct panel *a, int row, const char *name,
                      const struct quantiles *q)
 {
@@ -303,7 +308,7 @@ static void draw_bar(const struct plot *p, const struct panel *a, int row, const
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"18\" fill=\"#9ecae1\"/>"
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"18\" fill=\"#2171b5\"/>\n",
             a->left, y, x_of(a, p95) - a->left, a->left, y, x_of(a, p50) - a->left);
-    snprintf(text, sizeof(text), "%.3g, %.3g", p50, p95);
+    snprintf(text, sizeof(text), "%.*f, %.*f", digits_of(p50), p50, digits_of(p95), p95);
     put_text(p, x_of(a, p95) + 5, y + 13, "fill=\"" GRAY "\"", text);
 }
 
