@@ -220,7 +220,7 @@ static void help_is_everywhere(void **state)
         {"--help", NULL},           {"help", NULL},
         {"serve", "--help", NULL},  {"generate", "--help", NULL},
         {"models", "--help", NULL}, {"models", "check", "-h", NULL},
-        {"key", "--help", NULL},
+        {"key", "--help", NULL},    {"bench", "--help", NULL},
     };
 
     (void)state;
