@@ -90,22 +90,30 @@ static double step_of(const struct cost_entry *e, int rows)
     return above ? high * rows / above : 0;
 }
 
+static bool is_known(const struct cost_entry *e, bool rest)
+{
+    return rest ? e->rest_us > 0 : measured(e, 1, 1) > 0;
+}
+
 /* The shape whose numbers stand in for this one: itself, or the same model's nearest in size. */
 static const struct cost_entry *stand_in(const struct costs *c, struct cost_shape shape, bool rest)
 {
-    const struct cost_entry *best = NULL;
+    const struct cost_entry *best = find(c, shape);
     double pixels = (double)shape.width * shape.height, nearest = 0;
 
+    if (best && is_known(best, rest))
+        return best;
+    best = NULL;
     for (int i = 0; i < COST_SHAPES_MAX; i++) {
         const struct cost_entry *e = &c->entry[i];
         double own = (double)e->shape.width * e->shape.height;
         double ratio = own > pixels ? own / pixels : pixels / own;
-        bool known = rest ? e->rest_us > 0 : measured(e, 1, 1) > 0;
 
-        if (!e->used || !known || e->shape.model != shape.model || (best && ratio >= nearest))
+        if (!e->used || e->shape.model != shape.model || (best && ratio >= nearest) ||
+            !is_known(e, rest))
             continue;
         best = e;
-        nearest = cost_shape_is(e->shape, shape) ? 0 : ratio; /* 2:3 is not 3:2, but nearly */
+        nearest = ratio;
     }
     return best;
 }
@@ -186,8 +194,8 @@ void cost_load(struct costs *c, const char *path, const char *device, const char
     if (!file)
         return;
     if (fgets(line, sizeof(line), file) && !strncmp(line, TITLE, strlen(TITLE)) &&
-        !strncmp(line + strlen(TITLE), device, strlen(device)) &&
-        line[strlen(TITLE) + strlen(device)] == '\n')
+        (!device || (!strncmp(line + strlen(TITLE), device, strlen(device)) &&
+                     line[strlen(TITLE) + strlen(device)] == '\n')))
         while (fgets(line, sizeof(line), file))
             read_line(c, line, models, count);
     fclose(file);

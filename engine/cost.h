@@ -54,8 +54,8 @@ double cost_rest(const struct costs *c, struct cost_shape shape);
 int cost_batch(const struct costs *c, struct cost_shape shape, int rows, int most);
 
 /* Lines of "shape rows us", behind one that names the device: what another device wrote is not
-   taken. A file that is absent, or that nobody can read any more, is no error: it is written anew.
-   Models are told by name. */
+   taken, unless `device` is NULL. A file that is absent, or that nobody can read any more, is no
+   error: it is written anew. Models are told by name. */
 void cost_load(struct costs *c, const char *path, const char *device, const char *const *models,
                int count);
 MUST_USE enum status cost_save(const struct costs *c, const char *path, const char *device,

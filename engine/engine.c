@@ -82,10 +82,28 @@ static void count_end(struct engine *e, const struct job *job)
         atomic_fetch_add(&e->failed, 1);
 }
 
+/* Forecasts learn from what came, and from what was given up as late. */
+static void judge_promise(struct engine *e, const struct job *job)
+{
+    int64_t gap = job->times.encoded_us - job->promised_us;
+    bool late = job->status == ST_LATE;
+
+    if (job->status && !late)
+        return;
+    pthread_mutex_lock(&e->lock);
+    schedule_judge(e->schedule, &job->entry, late ? SCHEDULE_NEVER : job->times.encoded_us);
+    pthread_mutex_unlock(&e->lock);
+    if (late || !job->promised_us)
+        return;
+    atomic_fetch_add(&e->foretold, 1);
+    atomic_fetch_add(&e->wrong_us, gap < 0 ? -gap : gap);
+}
+
 /* The job goes back to whoever asked, for good or bad. */
 static void hand_back(struct engine *e, struct job *job)
 {
     count_end(e, job);
+    judge_promise(e, job);
     atomic_store(&job->state, job->status == ST_OK ? JOB_DONE : JOB_FAILED);
     atomic_fetch_sub(&e->owned, 1);
     job->done(job);
@@ -105,13 +123,13 @@ static struct job *job_of(struct entry *entry)
     return (struct job *)((char *)entry - offsetof(struct job, entry));
 }
 
-/* Does anybody still want it? If not, why. */
+/* Does anybody still want it, and can he have it in time? If not, why. Under the lock. */
 static enum status still_wanted(const struct engine *e, struct job *job)
 {
     if (atomic_load(&job->cancelled))
         return why_fail(&job->why, ST_CANCELLED, "nobody waits for this picture");
-    if (job->deadline_us && clock_now_us(&e->clock) > job->deadline_us)
-        return why_fail(&job->why, ST_LATE, "the deadline passed before the picture was finished");
+    if (schedule_is_hopeless(e->schedule, &job->entry, clock_now_us(&e->clock)))
+        return why_fail(&job->why, ST_LATE, "the picture cannot be finished by its deadline");
     return atomic_load(&e->giving_up)
                ? why_fail(&job->why, ST_CANCELLED, "the server is shutting down")
                : ST_OK;
@@ -221,7 +239,9 @@ static void drop_unwanted(struct engine *e, struct batch *batch)
 
         if (!job)
             continue;
+        pthread_mutex_lock(&e->lock);
         job->status = still_wanted(e, job);
+        pthread_mutex_unlock(&e->lock);
         if (!job->status)
             continue;
         stand_up(e, batch, job);
@@ -406,16 +426,6 @@ static void *turn_main(void *argument)
 
 /* --- the finish threads ------------------------------------------------------------------ */
 
-static void judge_promise(struct engine *e, const struct job *job)
-{
-    int64_t gap = job->times.encoded_us - job->promised_us;
-
-    if (!job->promised_us)
-        return;
-    atomic_fetch_add(&e->foretold, 1);
-    atomic_fetch_add(&e->wrong_us, gap < 0 ? -gap : gap);
-}
-
 static void *finish_main(void *argument)
 {
     struct engine *e = argument;
@@ -424,7 +434,6 @@ static void *finish_main(void *argument)
     while ((job = ring_take(e->outbox, -1))) {
         job->status = finish_run(job);
         job->times.encoded_us = clock_now_us(&e->clock);
-        judge_promise(e, job);
         atomic_fetch_sub(&e->finishing, 1);
         hand_back(e, job);
     }

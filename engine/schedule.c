@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLACK       1.1      /* by which a step may be slower than a share promises: times vary */
-#define NO_DEADLINE 60000000 /* us: where pictures without a deadline stand among the others */
-#define TURNS       2        /* steps by which a tenant may be ahead and still be due */
-#define TURN_WEIGHT 16       /* a new step counts for one in so many in the mean of them */
+#define SLACK        1.1      /* by which a step may be slower than a share promises: times vary */
+#define NO_DEADLINE  60000000 /* us: where pictures without a deadline stand among the others */
+#define TURNS        2        /* steps by which a tenant may be ahead and still be due */
+#define BROKEN       0.01     /* of the deadlines of those who were let in may be missed */
+#define CAUTION_STEP 0.02     /* small: what comes of a promise is known seconds later */
+#define CAUTION_MAX  4.0
+#define TURN_WEIGHT  16 /* a new step counts for one in so many in the mean of them */
 
 /* What a tenant has had of the devices. */
 struct share {
@@ -49,6 +52,7 @@ struct schedule {
     int active[SCHEDULE_TENANTS_MAX]; /* tenants that are present, in no order */
     int active_count;
     double floor_us; /* the virtual time of the whole: where a tenant begins who was away */
+    double caution;  /* what a forecast is multiplied with */
     double turn_us;  /* the mean time of a step */
     int64_t order;
     int waiting;
@@ -71,6 +75,7 @@ enum status schedule_open(struct schedule **out, struct schedule_options o)
     if (!s)
         return ST_FULL;
     s->options = o;
+    s->caution = 1;
     s->outlook = malloc(sizeof(*s->outlook) + waiting + others);
     if (s->outlook)
         return ST_OK;
@@ -529,5 +534,20 @@ int64_t schedule_forecast(struct schedule *s, const struct entry *entry, int cou
         most = o->running > most ? o->running : most;
         left -= run_on(o, slowness(s, entry, (most + lanes - 1) / lanes), &mine);
     }
-    return (int64_t)o->now_us;
+    return (int64_t)(o->now_us * s->caution);
+}
+
+/* A quantile followed step by step (Robbins and Monro 1951): in balance when BROKEN of the
+   deadlines are missed. */
+void schedule_judge(struct schedule *s, const struct entry *e, int64_t end_us)
+{
+    if (e->deadline_us == SCHEDULE_NEVER)
+        return;
+    s->caution *= 1 + CAUTION_STEP * ((end_us > e->deadline_us) - BROKEN);
+    s->caution = s->caution < 1 ? 1 : s->caution > CAUTION_MAX ? CAUTION_MAX : s->caution;
+}
+
+bool schedule_is_hopeless(const struct schedule *s, const struct entry *e, int64_t now)
+{
+    return e->deadline_us != SCHEDULE_NEVER && (double)now + work_of(s, e) > (double)e->deadline_us;
 }

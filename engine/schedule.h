@@ -5,14 +5,17 @@
  *
  * Pictures of many tenants share a device step by step. Three rules, in this order:
  *
- *   fairness    A tenant who asks for much does not slow down one who asks for little. Device time
- *               is charged to tenants by weight (deficit round robin, the deficits kept as virtual
- *               time: start-time fair queueing, Goyal, Vin and Cheng 1996): who had less than
- * others comes first, but for a step or two. And a step takes no more pictures than
- * leave everybody in it at least the speed of his share of the device. deadlines   Among those who
- * are due, the earliest deadline first. A priority moves it: half or twice as far from the arrival.
- * Nobody's deadline moves while he waits, so nobody starves. batches     Pictures of one shape go
- * together, as many as bring nearly the best rate there is (cost_batch).
+ *   1. Fairness: a tenant who asks for much does not slow down one who asks for little. Device time
+ *      is charged to tenants by weight (deficit round robin, the deficits kept as virtual time:
+ *      start-time fair queueing, Goyal, Vin and Cheng 1996): who had less than others comes first,
+ *      but for a step or two. And a step takes no more pictures than leave everybody in it at least
+ *      the speed of his share of the device.
+ *
+ *   2. Deadlines: among those who are due, the earliest first. A priority moves it: half or twice
+ *      as far from the arrival. Nobody's deadline moves while he waits, so nobody starves.
+ *
+ *   3. Batches: pictures of one shape go together, as many as bring nearly the best rate there is
+ *      (cost_batch).
  *
  * More may sit than step: there are spare seats for tenants who have less than their share and for
  * deadlines before those of who sits. A picture that sits and does not step keeps its seat and
@@ -92,5 +95,14 @@ void schedule_leave(struct schedule *s, struct entry *entry);
    they came now and nobody after them. 0: nothing is known of their model yet. At most
    SCHEDULE_REQUEST_MAX. */
 int64_t schedule_forecast(struct schedule *s, const struct entry *entry, int count);
+
+/* When a picture came to its end (given up: SCHEDULE_NEVER). Forecasts grow more cautious with each
+   deadline that is missed, and bolder with each that is not, until one in a hundred is missed. They
+   are never bolder than what is played through. */
+void schedule_judge(struct schedule *s, const struct entry *entry, int64_t end_us);
+
+/* Could this picture not be finished by its deadline even if it had the device for itself from now
+   on? Then the time it takes is lost to those who can. */
+bool schedule_is_hopeless(const struct schedule *s, const struct entry *entry, int64_t now_us);
 
 #endif /* ENGINE_SCHEDULE_H */

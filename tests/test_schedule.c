@@ -357,6 +357,52 @@ static void of_an_unknown_model_nothing_is_foretold(void **state)
     close_bench(b);
 }
 
+static double chance(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state / 4294967296.0;
+}
+
+/* Goal: where pictures take half to three halves of what they should, forecasts become as cautious
+   as it takes that one in a hundred of those who are let in is late, and not more. */
+static void forecasts_learn_to_be_kept(void **state)
+{
+    struct bench *b = open_bench(STEP_US, 0);
+    struct entry e = {.weight = 1, .shape = square, .rows = 2, .steps = 10};
+    double plain = (double)schedule_forecast(b->s, &e, 1);
+    uint32_t random = 1;
+    int in = 0, late = 0;
+    (void)state;
+
+    for (int i = 0; i < 100000; i++) {
+        int64_t took = (int64_t)(plain * (0.5 + chance(&random)));
+
+        e.deadline_us = (int64_t)(plain * (0.5 + 2 * chance(&random)));
+        if (schedule_forecast(b->s, &e, 1) > e.deadline_us)
+            continue;
+        schedule_judge(b->s, &e, took);
+        in += i >= 50000;
+        late += i >= 50000 && took > e.deadline_us;
+    }
+    assert_in_range(100 * 100 * late / in, 80, 120);
+    close_bench(b);
+}
+
+static void a_picture_is_hopeless_when_it_cannot_be_in_time(void **state)
+{
+    struct bench *b = open_bench(STEP_US, 0);
+    struct entry *e = put(b, 0, 10, 10 * STEP_US + REST_US);
+    (void)state;
+
+    assert_false(schedule_is_hopeless(b->s, e, 0));
+    assert_true(schedule_is_hopeless(b->s, e, 1));
+    e->done = 4;
+    assert_false(schedule_is_hopeless(b->s, e, 4 * STEP_US));
+    e->deadline_us = SCHEDULE_NEVER;
+    assert_false(schedule_is_hopeless(b->s, e, 1000 * STEP_US));
+    close_bench(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +418,8 @@ int main(void)
         cmocka_unit_test(a_forecast_comes_true),
         cmocka_unit_test(a_forecast_knows_the_shares_of_others),
         cmocka_unit_test(of_an_unknown_model_nothing_is_foretold),
+        cmocka_unit_test(forecasts_learn_to_be_kept),
+        cmocka_unit_test(a_picture_is_hopeless_when_it_cannot_be_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
