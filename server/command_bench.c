@@ -3,6 +3,7 @@
 #include "server/bench/plot.h"
 #include "server/bench/report.h"
 #include "server/bench/run.h"
+#include "server/bench/simulation.h"
 #include "server/commands.h"
 #include "server/save.h"
 
@@ -21,7 +22,8 @@
 static const char help[] =
     "limner bench - load a server, and say how long answers take and how many are in time\n\n"
     "    limner bench --rate R [flags]        requests come at random, R per second in the mean\n"
-    "    limner bench --trace FILE [flags]    requests come as a file says\n\n"
+    "    limner bench --trace FILE [flags]    requests come as a file says\n"
+    "    limner bench --simulate --help       a day of requests on a virtual clock, no server\n\n"
     "    --url URL           the server (http://127.0.0.1:8080)\n"
     "    --requests N        end after so many\n"
     "    --duration S        end after so many seconds (30, when no --requests is said)\n"
@@ -325,9 +327,12 @@ static int bench(const struct wish *w)
 int command_bench(int count, char **args)
 {
     struct why why = {""};
-    struct wish *w = malloc(sizeof(*w)); /* a mix is large for a stack */
+    struct wish *w;
     int code = 0;
 
+    if (count > 0 && !strcmp(args[0], "--simulate"))
+        return simulation_run(count - 1, args + 1);
+    w = malloc(sizeof(*w)); /* a mix is large for a stack */
     if (!w)
         return complain(&(struct why){"out of memory"}, 1);
     if (read_wish(w, count, args, &why))
