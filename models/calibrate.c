@@ -42,6 +42,7 @@ enum status calibrate_run(const struct model *m, struct device *d, struct latent
         picture.seed = i;
         st = denoise(m, l, &picture, why);
     }
+    model_forget_texts(m);
     if (device_calibrate_end(d) && !st)
         return why_fail(why, ST_DEVICE, "the device failed while %s was calibrated", info->name);
     return st;

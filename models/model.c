@@ -35,6 +35,7 @@ struct model {
     struct model_parts parts;
     struct model_info info;
     struct scratch *scratch;
+    struct texts *texts;
 };
 
 /* Opening */
@@ -150,7 +151,7 @@ static enum status open_all(struct model *m, const char *folder, struct why *why
         m->scratch->ids = calloc((size_t)prompt_id_count(&m->parts), sizeof(int32_t));
     if (!m->scratch || !m->scratch->ids)
         return why_fail(why, ST_FULL, "no memory for a model");
-    return ST_OK;
+    return texts_open(&m->texts, &m->parts, m->device, why);
 }
 
 /* In front of what ran out: which model, and how much it is. */
@@ -193,6 +194,7 @@ void model_close(struct model **model)
         return;
     m->device->ops.repeat_forget(m->device, m);
     m->device->ops.repeat_forget(m->device, m->parts.vae);
+    texts_close(&m->texts);
     model_parts_close(&m->parts);
     if (m->scratch) {
         free(m->scratch->ids);
@@ -243,6 +245,11 @@ void model_set_tile(struct model *m, int tile)
     assert(tile >= 0 && tile % VAE_TILE_STEP == 0);
     if (m->info.tile_own)
         m->info.tile = tile;
+}
+
+void model_forget_texts(const struct model *m)
+{
+    texts_forget(m->texts);
 }
 
 static bool scratch_grow(const struct model *m, int seats, size_t pixels)
@@ -323,7 +330,9 @@ enum status model_rehearse(const struct model *m, int seats, int width_max, int 
         prompt_shape(&m->parts, &seat[i], m->device->dtype);
         latent_shape(m, &seat[i], width_max, height_max);
     }
-    prompt_encode(&m->parts, &seat[0], m->device, m->scratch->ids, false);
+    texts_forget(m->texts); /* so that the longest way is gone */
+    prompt_encode(&m->parts, m->texts, &seat[0], m->device, m->scratch->ids, false);
+    texts_forget(m->texts); /* nothing was computed */
     model_step(m, seat_list, seats);
     decode_pixels(m, &seat[0], NULL, NULL);
 end:
@@ -353,7 +362,7 @@ enum status model_latent_start(const struct model *m, struct latent *l,
         return st;
     if (ids)
         memcpy(ids, m->scratch->ids, (size_t)prompt_id_count(&m->parts) * sizeof(ids[0]));
-    prompt_encode(&m->parts, l, d, m->scratch->ids, prompt_has_negative(picture));
+    prompt_encode(&m->parts, m->texts, l, d, m->scratch->ids, prompt_has_negative(picture));
     if (noise)
         d->ops.upload(d, l->x, noise);
     else

@@ -92,6 +92,10 @@ MUST_USE enum status model_check(const struct model *m, const struct picture *pi
    model that cannot is left as it is. */
 void model_set_tile(struct model *m, int tile);
 
+/* The device computes other numbers from now on than it did (kernels/device.h, calibration): texts
+   that were read before are read again. */
+void model_forget_texts(const struct model *m);
+
 /* Carve and rewind, on a measuring device, everything that one step of `seats` latents of this size
    and one decode need beside the latents themselves. For whoever sizes the arena: between
    device_measure_begin and _end, after its own model_latent_carve calls. */

@@ -66,32 +66,48 @@ enum status prompt_tokenize(const struct model_parts *p, int32_t *ids, bool *cut
     return st;
 }
 
-/* hidden[2, 1, T, width] of one encoder. */
+/* hidden[1, 1, T, width] of one encoder. */
 static void encode_one(const struct model_parts *p, int encoder, struct device *d,
                        struct tensor hidden, const int32_t *ids)
 {
     size_t mark = arena_mark(&d->arena);
-    struct tensor own = tensor_carve(&d->arena, DTYPE_I32, 2, 1, 1, hidden.dim[2]);
+    struct tensor own = tensor_carve(&d->arena, DTYPE_I32, 1, 1, 1, hidden.dim[2]);
 
     d->ops.upload(d, own, ids);
     text_encoder_forward(p->text[encoder], hidden, own, p->index.xl ? XL_SKIP : 0);
     arena_rewind(&d->arena, mark);
 }
 
-static void encode_both(const struct model_parts *p, struct latent *l, struct device *d,
-                        const int32_t *ids)
+static void encode_both(const struct model_parts *p, struct device *d, const struct text *text)
 {
     size_t mark = arena_mark(&d->arena);
-    int64_t length = l->context.dim[2];
+    int64_t length = text->context.dim[2];
     struct tensor hidden[ENCODERS_MAX];
 
-    for (int i = 0; i < p->encoders; i++, ids += 2 * length) {
-        hidden[i] = tensor_carve(&d->arena, d->dtype, 2, 1, length, text_encoder_width(p->text[i]));
-        encode_one(p, i, d, hidden[i], ids);
+    for (int i = 0; i < p->encoders; i++) {
+        hidden[i] = tensor_carve(&d->arena, d->dtype, 1, 1, length, text_encoder_width(p->text[i]));
+        encode_one(p, i, d, hidden[i], text->ids + i * length);
     }
-    d->ops.concat(d, l->context, hidden[0], hidden[1]);
-    text_encoder_pool(p->text[1], l->pooled, hidden[1], XL_SKIP, ids - 2 * length);
+    d->ops.concat(d, text->context, hidden[0], hidden[1]);
+    text_encoder_pool(p->text[1], text->pooled, hidden[1], XL_SKIP, text->ids + length);
     arena_rewind(&d->arena, mark);
+}
+
+/* Into a row of the latent's context and pooled, from the encoders if it is not kept. */
+static void read_text(const struct model_parts *p, struct texts *texts, struct latent *l,
+                      struct device *d, const int32_t *ids, int row)
+{
+    struct text text;
+
+    if (!texts_find(texts, ids, row, &text)) {
+        if (p->index.xl)
+            encode_both(p, d, &text);
+        else
+            encode_one(p, 0, d, text.context, text.ids);
+    }
+    d->ops.convert(d, tensor_slice(l->context, row, 1), text.context);
+    if (p->index.xl)
+        d->ops.convert(d, tensor_slice(l->pooled, row, 1), text.pooled);
 }
 
 static void clear_negative(struct latent *l, struct device *d)
@@ -117,13 +133,11 @@ static void read_pooled(const struct model_parts *p, struct latent *l, struct de
     arena_rewind(&d->arena, mark);
 }
 
-void prompt_encode(const struct model_parts *p, struct latent *l, struct device *d,
-                   const int32_t *ids, bool negative)
+void prompt_encode(const struct model_parts *p, struct texts *texts, struct latent *l,
+                   struct device *d, const int32_t *ids, bool negative)
 {
-    if (p->index.xl)
-        encode_both(p, l, d, ids);
-    else
-        encode_one(p, 0, d, l->context, ids);
+    for (int row = 0; row < 2; row++)
+        read_text(p, texts, l, d, ids, row);
     if (p->index.zeros && !negative)
         clear_negative(l, d);
     unet_read_prompt(p->unet, l->prompt, l->context);

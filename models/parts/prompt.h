@@ -12,6 +12,7 @@
 
 #include "models/model.h"
 #include "models/parts/model_parts.h"
+#include "models/parts/texts.h"
 
 /* Ids of a picture. */
 int prompt_id_count(const struct model_parts *p);
@@ -29,7 +30,7 @@ MUST_USE enum status prompt_tokenize(const struct model_parts *p, int32_t *ids, 
                                      const struct picture *picture, struct why *why);
 
 /* Fill context, pooled, prompt and added from these ids and the size of l->x. */
-void prompt_encode(const struct model_parts *p, struct latent *l, struct device *d,
-                   const int32_t *ids, bool negative);
+void prompt_encode(const struct model_parts *p, struct texts *texts, struct latent *l,
+                   struct device *d, const int32_t *ids, bool negative);
 
 #endif /* MODELS_PARTS_PROMPT_H */
