@@ -15,8 +15,9 @@
 #   sanitize  small shapes under compute-sanitizer: memory and races
 #   picture   the starter model from prompt to PNG, by the command line and over HTTP
 #   bench     SD 1.5's networks against PyTorch on the same card in the same run
+#   bench_xl  SDXL's UNet likewise; only when asked for, it takes ten minutes by itself
 #
-# The last lines are a table; numbers go to bench/results/, logs to $OUT or build/gpu/.
+# The last lines are tables; numbers go to bench/results/, logs to $OUT or build/gpu/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 . tools/setup.sh
@@ -28,9 +29,17 @@ device=cuda
 parts=build,check,parity,sanitize,picture,bench
 
 packages=(libjansson4 libjansson-dev libutf8proc2 libutf8proc-dev libpng16-16 libpng-dev libwebp7
-    libwebp-dev libturbojpeg0 libturbojpeg0-dev libh2o-evloop0.13 libh2o0.13 libh2o-evloop-dev
+    libwebp-dev libturbojpeg0 libturbojpeg0-dev libh2o-evloop0.13 libh2o-evloop-dev
     libh2o-dev-common libwslay1 libwslay-dev libssl-dev libcmocka0 libcmocka-dev zlib1g-dev
-    pkgconf-bin libpkgconf3)
+    pkgconf-bin libpkgconf3 libsqlite3-0 libsqlite3-dev libcyaml1 libcyaml-dev libyaml-0-2
+    libyaml-dev libcurl4 libcurl4-openssl-dev)
+
+# What libcurl needs behind it, which the linker looks for too.
+behind() {
+    apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
+        --no-replaces --no-enhances libcurl4 | grep '^[a-z]' | sort -u |
+        grep -v -E '^(libc6|libgcc-s1|gcc-12-base|libssl3|libdb5.3|libsasl2-modules-db)$'
+}
 
 pack() {
     local debs=$packed/debs
@@ -38,13 +47,15 @@ pack() {
     rm -rf "$packed"
     mkdir -p "$debs" "$packed/root" "$packed/wheels"
     apt-get update -qq
-    (cd "$debs" && for package in "${packages[@]}"; do
+    (cd "$debs" && for package in "${packages[@]}" $(behind); do
         apt-get download -qq "$package" 2>/dev/null || echo "pack: Debian has no $package" >&2
     done)
     for deb in "$debs"/*.deb; do
         dpkg -x "$deb" "$packed/root"
     done
-    rm -rf "$debs" "$packed"/root/usr/share/{doc,man,lintian}
+    rm -rf "$debs" "$packed"/root/etc
+    find "$packed/root/usr/share" -mindepth 1 -maxdepth 1 ! -name pkgconfig -exec rm -r {} +
+    find "$packed/root" -name "libbrotlienc*" -delete
     # What links by name alone must find a library, and the archives beside it are not needed.
     find "$packed/root" -name '*.a' ! -name 'libh2o*' ! -name 'libwslay*' -delete
     python3 -m pip download -q --no-deps -d "$packed/wheels" diffusers==0.35.1
@@ -139,20 +150,33 @@ part_picture() {
     [ $code = 0 ] && cmp "$logs/apple.png" "$logs/served.png"
 }
 
-# One row of limner's for every case that peer.py times.
-part_bench() {
-    local folder=build/gpu/sd15 small=() case rows size stage
+# One row of limner's for every case that peer.py times, and precision that it names.
+bench() {
+    local family=$1 folder=build/gpu/$1 case stage rows size runs precisions precision
 
-    [ $device = cpu ] && small=(--small)
-    python3 tests/gpu/peer.py "${small[@]}" --models "$folder" --out "$logs/peer.json" || return 1
-    : >"$logs/limner.tsv"
-    while read -r case stage rows size runs; do
-        "$tree/bench_stages" "$folder" --device=$device --stage="$stage" --rows="$rows" \
-            --size="$size" --runs="$runs" --plans="$logs/plans.tsv" |
-            awk -v case="$case" '!/^#/ && $1 != "stage" {print case "\t" $4 * 1000 "\t" $5 * 1000}' \
-                >>"$logs/limner.tsv" || return 1
-    done < <(python3 tests/gpu/peer.py "${small[@]}" --list)
-    python3 tests/gpu/report.py "$logs/peer.json" "$logs/limner.tsv" bench/results
+    python3 tests/gpu/peer.py --family "$family" --models "$folder" --out "$logs/peer_$family.json" ||
+        return 1
+    rm -f "$logs/$family.txt"
+    : >"$logs/limner_$family.tsv"
+    while read -r case stage rows size runs precisions; do
+        for precision in ${precisions//,/ }; do
+            "$tree/bench_stages" "$folder" --device=$device --stage="$stage" --rows="$rows" \
+                --size="$size" --runs="$runs" --precision="$precision" --plans="$logs/plans.tsv" |
+                awk -v name="$case\t$precision" \
+                    '!/^#/ && $1 != "stage" {print name "\t" $4 * 1000 "\t" $5 * 1000}' \
+                    >>"$logs/limner_$family.tsv" || return 1
+        done
+    done < <(python3 tests/gpu/peer.py --family "$family" --list)
+    python3 tests/gpu/report.py "$logs/peer_$family.json" "$logs/limner_$family.tsv" bench/results \
+        "$family"
+}
+
+part_bench() {
+    if [ $device = cpu ]; then bench small; else bench sd15; fi
+}
+
+part_bench_xl() {
+    if [ $device = cpu ]; then bench small; else bench sdxl; fi
 }
 
 limit() {
@@ -161,6 +185,7 @@ limit() {
         check) echo 240 ;;
         sanitize) echo 180 ;;
         bench) echo 300 ;;
+        bench_xl) echo 560 ;;
         *) echo 120 ;;
     esac
 }
@@ -196,6 +221,8 @@ for part in ${parts//,/ }; do
     [ $code = 0 ] && word=ok || { word="FAILED ($code)"; failed=1; tail -15 "$logs/$part.log"; }
     summary+=$(printf '%-10s %-14s %4d s' "$part" "$word" $((SECONDS - begun)))$'\n'
 done
-[ -f "$logs/table.txt" ] && cat "$logs/table.txt"
+for table in "$logs"/{sd15,sdxl,small}.txt; do
+    [ -f "$table" ] && cat "$table"
+done
 printf '%s' "$summary"
 exit $failed

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """PyTorch's times for the networks that limner is measured on, on the same card.
 
-    python3 tests/gpu/peer.py [--small] --list
-    python3 tests/gpu/peer.py [--small] --models FOLDER --out FILE.json
+    python3 tests/gpu/peer.py [--family sd15|sdxl|small] --list
+    python3 tests/gpu/peer.py [--family sd15|sdxl|small] --models FOLDER --out FILE.json
 
 Random weights of the published shapes (the time does not depend on values), written once as a
 pipeline folder that limner loads too. The peer is diffusers' own modules as people tune them: bf16,
 channels last, scaled_dot_product_attention, torch.compile in its mode with CUDA graphs. Medians of
-CUDA events. --small takes a tiny pipeline and the CPU, to try the script.
+CUDA events. The family "small" takes tiny pipelines and the CPU, to try the script.
 """
 
 import argparse
@@ -18,29 +18,35 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# case, stage of bench_stages, rows, pixels, timed runs
-CASES = [
-    ("sd15 unet, 1 picture with guidance", "unet", 2, 512, 100),
-    ("sd15 unet, 8 pictures with guidance", "unet", 16, 512, 30),
-    ("sd15 unet, 32 pictures with guidance", "unet", 64, 512, 10),
-    ("vae decode 512", "vae", 1, 512, 50),
-    ("vae decode 1024", "vae", 1, 1024, 20),
-]
-SMALL = [("tiny unet", "unet", 2, 64, 3), ("tiny vae", "vae", 1, 64, 3)]
+# case, stage of bench_stages, rows, pixels, timed runs, precisions of limner
+CASES = {
+    "sd15": [
+        ("sd15 unet, 1 picture with guidance", "unet", 2, 512, 100, "bf16"),
+        ("sd15 unet, 8 pictures with guidance", "unet", 16, 512, 30, "bf16,fp8"),
+        ("sd15 unet, 32 pictures with guidance", "unet", 64, 512, 10, "bf16"),
+        ("vae decode 512", "vae", 1, 512, 50, "bf16"),
+        ("vae decode 1024", "vae", 1, 1024, 20, "bf16"),
+    ],
+    "sdxl": [
+        ("sdxl unet, 1 picture with guidance", "unet", 2, 1024, 30, "bf16,fp8"),
+        ("sdxl unet, 8 pictures with guidance", "unet", 16, 1024, 10, "bf16,fp8"),
+    ],
+    "small": [("tiny unet", "unet", 2, 64, 3, "f32"), ("tiny vae", "vae", 1, 64, 3, "f32")],
+}
 
 
 def name_of(case):
     return case[0].replace(",", "").replace(" ", "_")
 
 
-def make_models(folder, small):
+def make_models(folder, family):
     if os.path.exists(os.path.join(folder, "model_index.json")):
         return
-    if small:
+    if family == "small":
         subprocess.run(["cp", "-r", os.path.join(HERE, "../golden/tiny_sd1"), folder], check=True)
         return
     script = os.path.join(HERE, "../../tools/oracle/full.py")
-    subprocess.run([sys.executable, script, folder, "--config", "sd15", "--dtype", "bfloat16"], check=True)
+    subprocess.run([sys.executable, script, folder, "--config", family, "--dtype", "bfloat16"], check=True)
 
 
 def median_ms(torch, run, runs):
@@ -81,36 +87,42 @@ def subject(torch, stage, folder, rows, size, device):
         os.path.join(folder, stage, "diffusion_pytorch_model.safetensors")) else None
     net = kind.from_pretrained(folder, subfolder=stage, torch_dtype=torch.bfloat16, variant=variant)
     net = net.to(device, memory_format=torch.channels_last).eval()
+    more = {}
     side = size // 8 if device == "cuda" else size // 2 ** (len(net.config.block_out_channels) - 1)
     if stage == "unet":
         x = torch.randn(rows, net.config.in_channels, side, side, device=device, dtype=torch.bfloat16)
         text = torch.randn(rows, 77, net.config.cross_attention_dim, device=device, dtype=torch.bfloat16)
         t = torch.full((rows,), 500, device=device)
         call, arguments = net, (x.contiguous(memory_format=torch.channels_last), t, text)
+        if net.config.addition_embed_type == "text_time":
+            sizes = torch.tensor([[size, size, 0, 0, size, size]] * rows, device=device, dtype=torch.bfloat16)
+            width = net.config.projection_class_embeddings_input_dim - 6 * net.config.addition_time_embed_dim
+            pooled = torch.randn(rows, width, device=device, dtype=torch.bfloat16)
+            more = {"added_cond_kwargs": {"text_embeds": pooled, "time_ids": sizes}}
     else:
         x = torch.randn(rows, net.config.latent_channels, side, side, device=device, dtype=torch.bfloat16)
         call, arguments = net.decode, (x.contiguous(memory_format=torch.channels_last),)
     if device == "cuda":
         call = torch.compile(call, mode="max-autotune", fullgraph=False)
-    return lambda: call(*arguments, return_dict=False)
+    return lambda: call(*arguments, **more, return_dict=False)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--family", choices=CASES, default="sd15")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--models")
     parser.add_argument("--out")
     options = parser.parse_args()
-    cases = SMALL if options.small else CASES
+    cases = CASES[options.family]
     if options.list:
         for case in cases:
             print(name_of(case), *case[1:])
         return
     import torch
 
-    device = "cuda" if torch.cuda.is_available() and not options.small else "cpu"
-    make_models(options.models, options.small)
+    device = "cuda" if torch.cuda.is_available() and options.family != "small" else "cpu"
+    make_models(options.models, options.family)
     result = {
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "torch": torch.__version__,
