@@ -151,7 +151,7 @@ static enum status open_all(struct model *m, const char *folder, struct why *why
         m->scratch->ids = calloc((size_t)prompt_id_count(&m->parts), sizeof(int32_t));
     if (!m->scratch || !m->scratch->ids)
         return why_fail(why, ST_FULL, "no memory for a model");
-    return texts_open(&m->texts, &m->parts, m->device, why);
+    return texts_open(&m->texts, prompt_texts(&m->parts), m->device, why);
 }
 
 /* In front of what ran out: which model, and how much it is. */

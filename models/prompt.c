@@ -13,6 +13,16 @@
 /* What the larger pipeline leaves out of its encoders for the context. */
 #define XL_SKIP 1
 
+struct texts_shape prompt_texts(const struct model_parts *p)
+{
+    struct unet_info unet = unet_info(p->unet);
+
+    return (struct texts_shape){.encoders = p->encoders,
+                                .length = tokenizer_length(p->tokenizer[0]),
+                                .context_width = unet.context_width,
+                                .pooled_width = p->index.xl ? unet.pooled_width : 0};
+}
+
 int prompt_id_count(const struct model_parts *p)
 {
     return p->encoders * 2 * tokenizer_length(p->tokenizer[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "models/parts/texts.h"
+#include "models/texts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,25 +24,23 @@ static size_t context_bytes(const struct texts *t)
     return round_up(tensor_bytes(t->like.context));
 }
 
-enum status texts_open(struct texts **out, const struct model_parts *p, struct device *d,
+enum status texts_open(struct texts **out, struct texts_shape shape, struct device *d,
                        struct why *why)
 {
     struct texts *t = calloc(1, sizeof(*t));
-    struct unet_info unet = unet_info(p->unet);
-    int length = tokenizer_length(p->tokenizer[0]);
 
     *out = t;
     if (!t)
         return why_fail(why, ST_FULL, "no memory for prompts");
     t->device = d;
-    t->like.context = tensor_view(NULL, d->dtype, 1, 1, length, unet.context_width);
+    t->like.context = tensor_view(NULL, d->dtype, 1, 1, shape.length, shape.context_width);
     t->bytes = context_bytes(t);
-    if (p->index.xl) {
-        t->like.pooled = tensor_view(NULL, d->dtype, 1, 1, 1, unet.pooled_width);
+    if (shape.pooled_width) {
+        t->like.pooled = tensor_view(NULL, d->dtype, 1, 1, 1, shape.pooled_width);
         t->bytes += round_up(tensor_bytes(t->like.pooled));
     }
-    t->encoders = p->encoders;
-    t->length = length;
+    t->encoders = shape.encoders;
+    t->length = shape.length;
     t->ids = calloc(TEXTS_MAX * (size_t)(t->encoders * t->length), sizeof(*t->ids));
     t->memory = d->ops.memory_take(d, TEXTS_MAX * t->bytes);
     if (t->ids && t->memory)

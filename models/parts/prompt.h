@@ -12,9 +12,10 @@
 
 #include "models/model.h"
 #include "models/parts/model_parts.h"
-#include "models/parts/texts.h"
+#include "models/texts.h"
 
-/* Ids of a picture. */
+/* The shape of its texts, and a picture's ids. */
+struct texts_shape prompt_texts(const struct model_parts *p);
 int prompt_id_count(const struct model_parts *p);
 
 /* Shapes of a latent's context, pooled, prompt and added, without memory; absent where the pipeline

@@ -7,10 +7,10 @@
  * texts, and the least recently used makes room. A text is known by its token ids, all of them, so
  * a picture is the same whether its texts were kept or not.
  */
-#ifndef MODELS_PARTS_TEXTS_H
-#define MODELS_PARTS_TEXTS_H
+#ifndef MODELS_TEXTS_H
+#define MODELS_TEXTS_H
 
-#include "models/parts/model_parts.h"
+#include "kernels/device.h"
 
 #define TEXTS_MAX 64
 
@@ -21,10 +21,16 @@ struct text {
     struct tensor pooled;  /* [1, 1, 1, pooled_width]; empty where the pipeline has none */
 };
 
+struct texts_shape {
+    int encoders, length; /* ids of a text for each */
+    int context_width;
+    int pooled_width; /* 0: the pipeline has none */
+};
+
 struct texts;
 
 /* ST_FULL without memory, host's or device's. */
-MUST_USE enum status texts_open(struct texts **out, const struct model_parts *p, struct device *d,
+MUST_USE enum status texts_open(struct texts **out, struct texts_shape shape, struct device *d,
                                 struct why *why);
 void texts_close(struct texts **t);
 
@@ -35,4 +41,4 @@ bool texts_find(struct texts *t, const int32_t *ids, int row, struct text *text)
 /* What was kept is not what the encoders would make now. */
 void texts_forget(struct texts *t);
 
-#endif /* MODELS_PARTS_TEXTS_H */
+#endif /* MODELS_TEXTS_H */
