@@ -64,6 +64,13 @@ void cost_learn_rest(struct costs *c, struct cost_shape shape, int64_t us)
     learn(&use(c, shape)->rest_us, us);
 }
 
+bool cost_is_measured(const struct costs *c, struct cost_shape shape, int rows)
+{
+    const struct cost_entry *e = find(c, shape);
+
+    return e && rows <= COST_ROWS_MAX && (rows ? e->step_us[rows] : e->rest_us) > 0;
+}
+
 /* --- what is guessed --------------------------------------------------------------------- */
 
 /* The nearest number of rows below (step -1) or above (1) that was measured; 0: none. */

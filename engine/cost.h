@@ -44,6 +44,9 @@ bool cost_shape_is(struct cost_shape a, struct cost_shape b);
 void cost_learn_step(struct costs *c, struct cost_shape shape, int rows, int64_t us);
 void cost_learn_rest(struct costs *c, struct cost_shape shape, int64_t us);
 
+/* Was this very step measured? Of 0 rows: the rest of a picture. */
+bool cost_is_measured(const struct costs *c, struct cost_shape shape, int rows);
+
 /* Microseconds of a step of `rows` rows, and of the rest of a picture. 0: nothing is known of this
    model. */
 double cost_step(const struct costs *c, struct cost_shape shape, int rows);

@@ -5,6 +5,7 @@
 #include "base/ring.h"
 #include "engine/finish.h"
 #include "engine/lane.h"
+#include "engine/profile.h"
 #include "engine/sizing.h"
 #include "models/vae.h"
 
@@ -18,6 +19,7 @@
 #define QUEUE_DEFAULT      64
 #define FINISH_DEFAULT     2
 #define FINISH_THREADS_MAX 16
+#define PROFILE_US         5000000   /* for measuring what is not known yet, at the start */
 #define IDLE_WAIT_NS       100000000 /* how long an idle engine sleeps before it looks around */
 #define SPARE_MAX          8         /* seats of a device beside those that step */
 
@@ -458,16 +460,22 @@ static enum status start_threads(struct engine *e, struct why *why)
     return ST_OK;
 }
 
-static enum status open_lane(struct engine *e, int i, struct why *why)
+static struct lane_options lane_options(const struct engine *e, int i)
 {
     const struct engine_options *o = &e->options;
-    struct lane_options options = {.device = o->devices.device[i],
-                                   .model_folder = o->model_folder,
-                                   .model_count = o->model_count,
-                                   .batch_max = o->seats_max,
-                                   .spare = spare_of(o),
-                                   .size_max = o->size_max,
-                                   .vae_tile = o->vae_tile};
+
+    return (struct lane_options){.device = o->devices.device[i],
+                                 .model_folder = o->model_folder,
+                                 .model_count = o->model_count,
+                                 .batch_max = o->seats_max,
+                                 .spare = spare_of(o),
+                                 .size_max = o->size_max,
+                                 .vae_tile = o->vae_tile};
+}
+
+static enum status open_lane(struct engine *e, int i, struct why *why)
+{
+    const struct lane_options options = lane_options(e, i);
     enum status st = lane_open(&e->worker[i].lane, &options, why);
 
     e->worker[i].engine = e;
@@ -493,6 +501,15 @@ static void load_costs(struct engine *e)
     name_models(e, names);
     device_describe(e->worker[0].lane.device, device, sizeof(device));
     cost_load(schedule_costs(e->schedule), e->options.costs, device, names, e->options.model_count);
+}
+
+/* All devices are of one kind, so what the first one is measured at is true of all. */
+static enum status profile(struct engine *e, struct why *why)
+{
+    const struct lane_options options = lane_options(e, 0);
+
+    lane_enter(&e->worker[0].lane);
+    return profile_run(&e->worker[0].lane, &options, schedule_costs(e->schedule), PROFILE_US, why);
 }
 
 /* What was learned is learned again if this fails. */
@@ -528,7 +545,8 @@ static enum status open_parts(struct engine *e, struct why *why)
     if (st)
         return st;
     load_costs(e);
-    return start_threads(e, why);
+    st = profile(e, why);
+    return st ? st : start_threads(e, why);
 }
 
 static enum status check_options(struct engine_options *o, struct why *why)
