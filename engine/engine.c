@@ -53,8 +53,8 @@ struct engine {
     atomic_int owned;      /* taken and not handed back: at most what the outbox holds */
     atomic_int seated, finishing;
     atomic_ullong done, failed, cancelled, late, steps;
-    atomic_llong foretold,
-        wrong_us; /* pictures that were promised a time, and by how much it failed */
+    atomic_ullong refused[ENGINE_REFUSALS];
+    struct stages *stages; /* how long everything took */
 };
 
 /* Half as many spare seats as step. */
@@ -87,7 +87,6 @@ static void count_end(struct engine *e, const struct job *job)
 /* Forecasts learn from what came, and from what was given up as late. */
 static void judge_promise(struct engine *e, const struct job *job)
 {
-    int64_t gap = job->times.encoded_us - job->promised_us;
     bool late = job->status == ST_LATE;
 
     if (job->status && !late)
@@ -95,17 +94,15 @@ static void judge_promise(struct engine *e, const struct job *job)
     pthread_mutex_lock(&e->lock);
     schedule_judge(e->schedule, &job->entry, late ? SCHEDULE_NEVER : job->times.encoded_us);
     pthread_mutex_unlock(&e->lock);
-    if (late || !job->promised_us)
-        return;
-    atomic_fetch_add(&e->foretold, 1);
-    atomic_fetch_add(&e->wrong_us, gap < 0 ? -gap : gap);
 }
 
 /* The job goes back to whoever asked, for good or bad. */
 static void hand_back(struct engine *e, struct job *job)
 {
+    job->times.ended_us = clock_now_us(&e->clock);
     count_end(e, job);
     judge_promise(e, job);
+    stages_ended(e->stages, job);
     atomic_store(&job->state, job->status == ST_OK ? JOB_DONE : JOB_FAILED);
     atomic_fetch_sub(&e->owned, 1);
     job->done(job);
@@ -203,14 +200,14 @@ static void leave(struct engine *e, struct job *job)
 
 static void seat_one(struct engine *e, struct batch *batch, struct job *job)
 {
-    job->times.queued_us = clock_now_us(&e->clock);
+    job->times.seated_us = clock_now_us(&e->clock);
     job->status = batch_seat(batch, job, &job->why);
     if (job->status) {
         leave(e, job);
         hand_back(e, job);
         return;
     }
-    job->times.seated_us = clock_now_us(&e->clock);
+    job->times.text_us = clock_now_us(&e->clock);
     pthread_mutex_lock(&e->lock);
     job->entry.steps = batch_steps(batch, job);
     pthread_mutex_unlock(&e->lock);
@@ -290,10 +287,7 @@ static int64_t step(struct engine *e, struct worker *w)
     pthread_mutex_lock(&e->lock);
     schedule_stepped(e->schedule, entries, count, now - begun);
     pthread_mutex_unlock(&e->lock);
-    for (int i = 0; i < count; i++) {
-        jobs[i]->times.denoised_us = now;
-        jobs[i]->batch_most = count > jobs[i]->batch_most ? count : jobs[i]->batch_most;
-    }
+    stages_stepped(e->stages, w->index, jobs, count, (struct stages_span){begun, now});
     atomic_fetch_add(&e->steps, (unsigned long long)count);
     return now - begun;
 }
@@ -320,7 +314,7 @@ static void release(struct engine *e, struct batch *batch, struct job *job)
     job->times.decoded_us = clock_now_us(&e->clock);
     pthread_mutex_lock(&e->lock);
     schedule_rested(e->schedule, &job->entry,
-                    job->times.decoded_us - begun + job->times.seated_us - job->times.queued_us);
+                    job->times.decoded_us - begun + job->times.text_us - job->times.seated_us);
     pthread_mutex_unlock(&e->lock);
     stand_up(e, batch, job);
     if (job->status == ST_DEVICE)
@@ -393,12 +387,18 @@ static void end_all(struct engine *e)
     ring_shut(e->outbox);
 }
 
-static int waiting(struct engine *e)
+static int waiting(struct engine *e, int64_t *since_us)
 {
     int count;
 
+    *since_us = INT64_MAX;
     pthread_mutex_lock(&e->lock);
     count = schedule_waiting(e->schedule);
+    for (int i = 0; i < count; i++) {
+        int64_t arrived_us = schedule_waiter(e->schedule, i)->arrived_us;
+
+        *since_us = arrived_us < *since_us ? arrived_us : *since_us;
+    }
     pthread_mutex_unlock(&e->lock);
     return count;
 }
@@ -406,9 +406,11 @@ static int waiting(struct engine *e)
 /* Pictures on a sound device are finished, also when another device broke. */
 static bool is_over(struct engine *e, const struct batch *batch)
 {
+    int64_t since_us;
+
     if (batch->taken)
         return false;
-    return atomic_load(&e->broken) || (atomic_load(&e->stopping) && !waiting(e));
+    return atomic_load(&e->broken) || (atomic_load(&e->stopping) && !waiting(e, &since_us));
 }
 
 static void *turn_main(void *argument)
@@ -435,7 +437,8 @@ static void *finish_main(void *argument)
 
     while ((job = ring_take(e->outbox, -1))) {
         job->status = finish_run(job);
-        job->times.encoded_us = clock_now_us(&e->clock);
+        if (!job->status)
+            job->times.encoded_us = clock_now_us(&e->clock);
         atomic_fetch_sub(&e->finishing, 1);
         hand_back(e, job);
     }
@@ -538,6 +541,9 @@ static enum status open_parts(struct engine *e, struct why *why)
 
     if (!st)
         st = ring_open(&e->outbox, (size_t)owned_max(e));
+    if (!st)
+        st = stages_open(&e->stages, e->options.devices.count, e->options.model_count,
+                         e->options.seats_max);
     if (st)
         return why_fail(why, st, "no memory for the queue");
     for (int i = 0; i < e->options.devices.count && !st; i++)
@@ -631,6 +637,7 @@ void engine_close(struct engine **engine, int drain_ms)
         lane_close(&e->worker[i].lane);
     schedule_close(&e->schedule);
     ring_close(&e->outbox);
+    stages_close(&e->stages);
     pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
     free(e);
@@ -673,7 +680,8 @@ static void fill_entry(struct job *job, int64_t now)
 {
     const struct picture *p = &job->picture;
 
-    job->times.received_us = now;
+    if (!job->times.received_us)
+        job->times.received_us = now;
     job->entry = (struct entry){
         .tenant = job->tenant,
         .weight = job->weight > 0 ? job->weight : 1,
@@ -684,6 +692,12 @@ static void fill_entry(struct job *job, int64_t now)
         .arrived_us = now,
         .deadline_us = job->deadline_us ? job->deadline_us : SCHEDULE_NEVER,
     };
+}
+
+static enum status refuse(struct engine *e, enum engine_refusal why, enum status st)
+{
+    atomic_fetch_add(&e->refused[why], 1);
+    return st;
 }
 
 /* May these come in? `finish_us` is when they would be finished, 0 if nobody knows. What waits to
@@ -697,10 +711,15 @@ static enum status admit(struct engine *e, const struct job *job, int count, int
 
     *finish_us = in_us ? now + in_us : 0;
     if (e->shut)
-        return ST_CANCELLED;
-    if (atomic_load(&e->owned) + count > owned_max(e) || (limit && in_us > limit))
-        return ST_FULL;
-    return job->deadline_us && *finish_us > job->deadline_us ? ST_LATE : ST_OK;
+        return refuse(e, ENGINE_STOPPING, ST_CANCELLED);
+    if (atomic_load(&e->owned) + count > owned_max(e) ||
+        schedule_waiting(e->schedule) + count > e->options.queue_max)
+        return refuse(e, ENGINE_FULL, ST_FULL);
+    if (limit && in_us > limit)
+        return refuse(e, ENGINE_BACKLOG, ST_FULL);
+    if (job->deadline_us && *finish_us > job->deadline_us)
+        return refuse(e, ENGINE_DEADLINE, ST_LATE);
+    return ST_OK;
 }
 
 enum status engine_submit(struct engine *e, struct job *const *jobs, int count, int64_t *finish_us)
@@ -719,6 +738,7 @@ enum status engine_submit(struct engine *e, struct job *const *jobs, int count, 
     st = admit(e, jobs[0], count, now, &finish);
     for (int i = 0; i < count && !st; i++) {
         jobs[i]->promised_us = finish;
+        jobs[i]->times.admitted_us = now;
         atomic_store(&jobs[i]->state, JOB_QUEUED);
     }
     if (!st)
@@ -738,20 +758,31 @@ bool engine_is_healthy(const struct engine *e)
     return !atomic_load(&e->broken);
 }
 
+const struct stages *engine_stages(const struct engine *e)
+{
+    return e->stages;
+}
+
 void engine_get_stats(const struct engine *e, struct engine_stats *out)
 {
+    int64_t since_us;
+
     *out = (struct engine_stats){
-        .waiting = waiting((struct engine *)e),
+        .waiting = waiting((struct engine *)e, &since_us),
+        .seats = e->options.seats_max * e->lanes,
         .seated = atomic_load(&e->seated),
         .finishing = atomic_load(&e->finishing),
         .done = atomic_load(&e->done),
         .failed = atomic_load(&e->failed),
         .cancelled = atomic_load(&e->cancelled),
         .late = atomic_load(&e->late),
-        .foretold = (uint64_t)atomic_load(&e->foretold),
-        .wrong_s = (double)atomic_load(&e->wrong_us) / 1e6,
         .steps = atomic_load(&e->steps),
+        .promises = stages_promises(e->stages),
     };
+    if (out->waiting)
+        out->oldest_us = clock_now_us(&e->clock) - since_us;
+    for (int i = 0; i < ENGINE_REFUSALS; i++)
+        out->refused[i] = atomic_load(&e->refused[i]);
 }
 
 void engine_describe(const struct engine *e, char *text, size_t bytes)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "engine/job.h"
+#include "engine/stages.h"
 #include "kernels/devices.h"
 
 #define ENGINE_MODELS_MAX 8
@@ -31,11 +32,22 @@ struct engine_options {
     int vae_tile;       /* latents along a tile of a decoded picture; 0: whole if memory allows */
 };
 
+/* Why a request was not taken. */
+enum engine_refusal {
+    ENGINE_FULL,     /* too many pictures wait */
+    ENGINE_BACKLOG,  /* for too long */
+    ENGINE_DEADLINE, /* it would be late */
+    ENGINE_STOPPING,
+    ENGINE_REFUSALS
+};
+
 struct engine_stats {
     int waiting, seated, finishing;
+    int seats;         /* pictures that may step at once, on all devices */
+    int64_t oldest_us; /* for how long who waits longest has waited */
     uint64_t done, failed, cancelled, late, steps;
-    uint64_t foretold; /* pictures that were promised a time */
-    double wrong_s;    /* by how much in all it was wrong, either way */
+    uint64_t refused[ENGINE_REFUSALS]; /* requests */
+    struct stages_promises promises;
 };
 
 /* Load the models, size the memory, warm up: minutes for a big model. */
@@ -65,6 +77,7 @@ MUST_USE enum status engine_submit(struct engine *e, struct job *const *jobs, in
 /* False once a device broke: drain, exit, let the supervisor restart. */
 bool engine_is_healthy(const struct engine *e);
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
+const struct stages *engine_stages(const struct engine *e); /* lives as long as the engine */
 /* The first device, what all of them hold, and which models decode in tiles. */
 void engine_describe(const struct engine *e, char *text, size_t bytes);
 

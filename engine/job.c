@@ -68,7 +68,10 @@ static void job_clean(struct job *job)
     job->prompt_cut = false;
     job->image = (struct image){0};
     job->body = (struct bytes){0};
+    job->pixels_sha256[0] = '\0';
     job->times = (struct job_times){0};
+    job->promised_us = 0;
+    job->batch_most = 0;
     job->next = NULL;
 }
 

@@ -29,9 +29,18 @@ enum job_state {
     JOB_FAILED,
 };
 
-/* When each stage ended, on the monotonic clock; 0 until then. */
+/* When each border was passed, on the engine's clock; 0 until then. stages.h makes durations of
+   it. */
 struct job_times {
-    int64_t received_us, queued_us, seated_us, denoised_us, decoded_us, encoded_us;
+    int64_t received_us;   /* whoever asks may set it; or it is when the job came to the engine */
+    int64_t admitted_us;   /* a place in the queue */
+    int64_t seated_us;     /* a seat */
+    int64_t text_us;       /* its prompt was read */
+    int64_t first_step_us; /* its first step began */
+    int64_t last_step_us;  /* its last one ended */
+    int64_t decoded_us;
+    int64_t encoded_us;
+    int64_t ended_us; /* handed back, done or not */
 };
 
 struct job {

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "codec/encode.h"
+#include "server/timing.h"
 
 #define ANSWER_HEADERS_MAX 24
 
@@ -21,6 +22,7 @@ struct answer {
     struct json_out json;   /* JSON that the answer owns, */
     struct bytes raw;       /* or bytes that it owns */
     bool close;             /* end the connection after it */
+    struct timing timing;   /* of the pictures; its headers are timing_write's */
     struct {
         const char *name; /* a constant, lower-case */
         size_t value_at;  /* in header_text, ends with a NUL */

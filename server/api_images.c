@@ -113,31 +113,6 @@ static void generation_put(struct images *images, struct generation *g)
 
 /* ---- the way back, on a finish or engine thread ---- */
 
-/* Of every stage the longest that one of the pictures took. */
-static void write_timing(struct answer *a, const struct generation *g)
-{
-    static const char *const names[] = {"queue", "text", "denoise", "decode", "encode"};
-    double longest[5] = {0};
-    char text[256];
-    size_t used = 0;
-
-    for (int i = 0; i < g->count; i++) {
-        const struct job_times *t = &g->job[i]->times;
-        const int64_t ends[] = {t->received_us, t->queued_us,  t->seated_us,
-                                t->denoised_us, t->decoded_us, t->encoded_us};
-
-        for (int stage = 0; stage < 5; stage++) {
-            double ms = (double)(ends[stage + 1] - ends[stage]) / 1000.0;
-
-            longest[stage] = ms > longest[stage] ? ms : longest[stage];
-        }
-    }
-    for (int stage = 0; stage < 5; stage++)
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s;dur=%.1f",
-                                 stage ? ", " : "", names[stage], longest[stage]);
-    answer_header(a, "server-timing", "%s", text);
-}
-
 static const struct model_info *info_of(const struct generation *g)
 {
     return engine_model_info(atomic_load(&g->service->engine), g->job[0]->model);
@@ -245,10 +220,10 @@ static void generation_finish(struct generation *g)
         write_raw(&answer, g);
     else
         write_json(&answer, g);
-    if (!failed) {
-        write_timing(&answer, g);
+    timing_of(&answer.timing, g->job, g->count);
+    timing_write(&answer);
+    if (!failed)
         answer_header(&answer, "openai-processing-ms", "%lld", (long long)(took_us / 1000));
-    }
     log_info("generation", "id=%s status=%s n=%d size=%dx%d steps=%d seed=%llu ms=%lld%s%s", g->id,
              status_name(failed ? failed->status : ST_OK), g->count, first->picture.width,
              first->picture.height, first->picture.steps, (unsigned long long)first->picture.seed,
@@ -261,7 +236,7 @@ static void on_job_done(struct job *job)
     struct generation *g = job->ticket;
 
     if (job->status == ST_OK)
-        metrics_picture(&g->service->metrics, job->times.decoded_us - job->times.queued_us);
+        metrics_picture(&g->service->metrics, job->times.decoded_us - job->times.seated_us);
     else
         for (int i = 0; i < g->count; i++)
             atomic_store(&g->job[i]->cancelled, true);

@@ -232,9 +232,9 @@ static void handle_metrics(struct service *s, struct http_request *r)
          (double)stats.cancelled},
         {"limner_pictures_late_total", "Pictures whose deadline passed.", true, (double)stats.late},
         {"limner_forecasts_total", "Pictures whose end was foretold.", true,
-         (double)stats.foretold},
+         (double)stats.promises.count},
         {"limner_forecast_error_seconds_total", "By how much in all, early or late.", true,
-         stats.wrong_s},
+         (double)stats.promises.wrong_us / 1e6},
         {"limner_denoise_steps_total", "Denoising steps, over all pictures.", true,
          (double)stats.steps},
     };
