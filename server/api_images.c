@@ -284,6 +284,7 @@ static void refuse(struct http_request *r, enum status st, struct failure failur
 
 static void refuse_full(struct service *s, struct http_request *r)
 {
+    metrics_refuse(&s->metrics, METRICS_PLACES);
     refuse(r, ST_FULL, (struct failure){.retry_after_ms = retry_after_ms(s)},
            "too many pictures are waiting; try again later");
 }
@@ -519,11 +520,13 @@ static void admit(struct service *s, struct http_request *r, const struct order 
     enum status st = tenant_take(s->tenants, &grant, r->tenant - 1, order->request.images,
                                  service_time(s), &refusal);
 
-    if (!st)
+    if (!st) {
         start(s, r, order, &grant);
-    else
-        refuse(r, st, (struct failure){st == ST_INVALID ? "n" : NULL, NULL, refusal.retry_after_ms},
-               refusal.why.text);
+        return;
+    }
+    metrics_refuse(&s->metrics, METRICS_LIMIT);
+    refuse(r, st, (struct failure){st == ST_INVALID ? "n" : NULL, NULL, refusal.retry_after_ms},
+           refusal.why.text);
 }
 
 void images_generate(struct service *s, struct http_request *r)

@@ -282,6 +282,7 @@ static enum status start(struct server *s, struct why *why)
     enum status st;
 
     clock_init_real(&s->service.clock);
+    s->service.started_s = clock_unix_s();
     set_limits(&s->service, &s->config);
     s->service.size_max = s->config.size_max;
     s->service.seats = s->config.seats;

@@ -2,12 +2,15 @@
 /*
  * metrics.h - what the server counts, and the page that a Prometheus reads.
  *
- * Counting is a few relaxed atomic additions, from any thread. Labels are routes and codes only,
- * both out of fixed lists: a stranger cannot make a new series.
+ * Counting is a few relaxed atomic additions, from any thread. Labels are routes, codes, models,
+ * stages, outcomes, batch sizes and reasons, all out of fixed lists: a stranger cannot make a new
+ * series. Times are histograms (base/histogram.h), whose bounds on the page are exact, and not
+ * summaries: a Prometheus can add those of several servers.
  */
 #ifndef SERVER_METRICS_H
 #define SERVER_METRICS_H
 
+#include "base/histogram.h"
 #include "codec/encode.h"
 #include "kernels/health.h"
 
@@ -15,19 +18,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define METRICS_ROUTES_MAX  16
-#define METRICS_CODES_MAX   16
-#define METRICS_BUCKETS_MAX 24
+#define METRICS_ROUTES_MAX 20
+#define METRICS_CODES_MAX  16
+#define METRICS_MODELS_MAX 8
+
+struct engine;
+
+/* Why requests were refused before the engine was asked. */
+enum metrics_refusal {
+    METRICS_LIMIT,   /* the tenant's limits */
+    METRICS_PLACES,  /* no place for one more request */
+    METRICS_UNREADY, /* loading, or stopping */
+    METRICS_REFUSALS
+};
 
 struct metrics_route {
     atomic_ullong by_code[METRICS_CODES_MAX];
-    atomic_ullong by_bucket[METRICS_BUCKETS_MAX]; /* not cumulative; the last one is +Inf */
-    atomic_ullong duration_us;
+    struct histogram duration; /* from a request's last byte to its answer's; microseconds */
 };
 
 struct metrics {
     struct metrics_route route[METRICS_ROUTES_MAX];
-    atomic_ullong pictures;  /* that were made */
+    struct histogram send[METRICS_MODELS_MAX]; /* pictures encoded to their answer sent */
+    atomic_ullong refused[METRICS_REFUSALS];
     atomic_llong picture_us; /* a moving mean of a picture's time on the device */
 };
 
@@ -35,16 +48,20 @@ struct metrics {
 struct metrics_extra {
     const char *name, *help;
     bool counter;
-    double value;
+    double value; /* below 0: not known, and not told */
 };
 
 void metrics_count(struct metrics *m, int route, int code, int64_t duration_us);
 void metrics_picture(struct metrics *m, int64_t duration_us);
+void metrics_send(struct metrics *m, int model, int64_t duration_us);
+void metrics_refuse(struct metrics *m, enum metrics_refusal why);
 
 /* What stands on the page beside what is counted here. */
 struct metrics_page {
+    const char *version;
     const char *const *names; /* the routes' labels */
     int name_count;
+    const struct engine *engine; /* NULL: there is none yet, or no longer */
     const struct metrics_extra *extra;
     int extra_count;
     const struct health_gpu *gpus;

@@ -2,6 +2,7 @@
 #include "server/routes.h"
 
 #include "server/api_images.h"
+#include "server/api_metrics.h"
 #include "server/auth.h"
 #include "server/limits.h"
 
@@ -48,28 +49,16 @@ static void handle_live(struct service *s, struct http_request *r)
     http_answer(r, &answer);
 }
 
-static const char *why_not_ready(struct service *s)
-{
-    struct engine *e;
-
-    if (atomic_load(&s->draining))
-        return "the server is stopping";
-    e = atomic_load(&s->engine);
-    if (!e)
-        return "the models are being loaded";
-    return engine_is_healthy(e) ? NULL : "the device failed";
-}
-
 static void refuse_unready(struct service *s, struct http_request *r)
 {
-    const char *reason = why_not_ready(s);
+    const char *reason = service_unready(s);
 
     fail(r, 503, (struct failure){.retry_after_ms = 2000}, reason ? reason : "try again");
 }
 
 static void handle_ready(struct service *s, struct http_request *r)
 {
-    if (why_not_ready(s))
+    if (service_unready(s))
         refuse_unready(s, r);
     else
         handle_live(s, r);
@@ -182,10 +171,12 @@ static void handle_model(struct service *s, struct http_request *r)
 
 static void handle_generations(struct service *s, struct http_request *r)
 {
-    if (service_engine(s))
+    if (service_engine(s)) {
         images_generate(s, r);
-    else
+    } else {
+        metrics_refuse(&s->metrics, METRICS_UNREADY);
         refuse_unready(s, r);
+    }
 }
 
 /* ---- the table ---- */
@@ -208,46 +199,10 @@ _Static_assert(COUNT_OF(routes) < METRICS_ROUTES_MAX, "and one for what is no ro
 static void handle_metrics(struct service *s, struct http_request *r)
 {
     const char *names[COUNT_OF(routes) + 1] = {"other"};
-    struct engine *e = service_engine(s);
-    struct engine_stats stats = {0};
-    struct health_gpu gpus[HEALTH_GPUS_MAX];
-    struct metrics_page page = {.names = names, .name_count = ROUTE_COUNT + 1, .gpus = gpus};
-    struct answer answer;
 
     for (int i = 0; i < ROUTE_COUNT; i++)
         names[i + 1] = routes[i].path;
-    if (e)
-        engine_get_stats(e, &stats);
-    const struct metrics_extra extra[] = {
-        {"limner_ready", "1 when pictures are taken.", false, why_not_ready(s) ? 0 : 1},
-        {"limner_http_connections", "Open connections.", false, http_connections(s->http)},
-        {"limner_http_requests_inflight", "Requests whose answer has not left.", false,
-         http_busy(s->http)},
-        {"limner_pictures_waiting", "Pictures in the queue.", false, stats.waiting},
-        {"limner_pictures_seated", "Pictures that are being denoised.", false, stats.seated},
-        {"limner_pictures_finishing", "Pictures that are being encoded.", false, stats.finishing},
-        {"limner_pictures_done_total", "Pictures made.", true, (double)stats.done},
-        {"limner_pictures_failed_total", "Pictures that failed.", true, (double)stats.failed},
-        {"limner_pictures_cancelled_total", "Pictures nobody waited for.", true,
-         (double)stats.cancelled},
-        {"limner_pictures_late_total", "Pictures whose deadline passed.", true, (double)stats.late},
-        {"limner_forecasts_total", "Pictures whose end was foretold.", true,
-         (double)stats.promises.count},
-        {"limner_forecast_error_seconds_total", "By how much in all, early or late.", true,
-         (double)stats.promises.wrong_us / 1e6},
-        {"limner_denoise_steps_total", "Denoising steps, over all pictures.", true,
-         (double)stats.steps},
-    };
-    page.extra = extra;
-    page.extra_count = COUNT_OF(extra);
-    pthread_mutex_lock(&s->gpus_lock);
-    page.gpu_count = s->gpu_count;
-    memcpy(gpus, s->gpus, sizeof(gpus));
-    pthread_mutex_unlock(&s->gpus_lock);
-    answer_text(&answer, 200, "text/plain; version=0.0.4", NULL);
-    if (metrics_write(&s->metrics, &page, &answer.raw))
-        answer_fail_http(&answer, 503, (struct failure){0}, "the server is out of memory");
-    http_answer(r, &answer);
+    api_metrics_handle(s, r, names, ROUTE_COUNT + 1);
 }
 
 static bool is_at(const struct route *route, const struct http_request *r)

@@ -26,7 +26,8 @@ struct service {
     bool metrics_open; /* the metrics need no key */
     struct metrics metrics;
     struct clock clock;
-    int64_t loaded_s;                 /* wall time when the models were there */
+    int64_t started_s;                /* wall time of the start, */
+    int64_t loaded_s;                 /* and when the models were there */
     atomic_int images_max, steps_max; /* of one request; the main thread may change them */
     int size_max;                     /* pixels per side; 0: the models' own limits */
     int seats;                        /* pictures that are made at once */
@@ -41,6 +42,19 @@ struct service {
 static inline struct engine *service_engine(struct service *s)
 {
     return atomic_load(&s->draining) ? NULL : atomic_load(&s->engine);
+}
+
+/* Why no pictures are taken, for people; NULL: they are. */
+static inline const char *service_unready(struct service *s)
+{
+    struct engine *e;
+
+    if (atomic_load(&s->draining))
+        return "the server is stopping";
+    e = atomic_load(&s->engine);
+    if (!e)
+        return "the models are being loaded";
+    return engine_is_healthy(e) ? NULL : "the device failed";
 }
 
 static inline struct tenant_time service_time(const struct service *s)

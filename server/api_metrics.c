@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api_metrics.h"
+
+#include "server/process.h"
+
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static void copy_gpus(struct service *s, struct metrics_page *page, struct health_gpu *room)
+{
+    pthread_mutex_lock(&s->gpus_lock);
+    page->gpu_count = s->gpu_count;
+    memcpy(room, s->gpus, sizeof(s->gpus));
+    pthread_mutex_unlock(&s->gpus_lock);
+    page->gpus = room;
+}
+
+void api_metrics_handle(struct service *s, struct http_request *r, const char *const *names,
+                        int count)
+{
+    struct health_gpu gpus[HEALTH_GPUS_MAX];
+    struct engine *e = service_engine(s);
+    struct metrics_page page = {
+        .version = LIMNER_VERSION, .names = names, .name_count = count, .engine = e};
+    struct engine_stats stats = {0};
+    struct process_use use;
+    struct answer answer;
+
+    if (e)
+        engine_get_stats(e, &stats);
+    process_look(&use);
+    copy_gpus(s, &page, gpus);
+    const struct metrics_extra extra[] = {
+        {"limner_ready", "1 when pictures are taken.", false, service_unready(s) ? 0 : 1},
+        {"limner_http_connections", "Open connections.", false, http_connections(s->http)},
+        {"limner_http_requests_inflight", "Requests whose answer has not left.", false,
+         http_busy(s->http)},
+        {"limner_seats", "Pictures that may step at the same time.", false, stats.seats},
+        {"limner_pictures_waiting", "Pictures in the queue.", false, stats.waiting},
+        {"limner_queue_oldest_seconds", "For how long who waits longest has waited.", false,
+         (double)stats.oldest_us / 1e6},
+        {"limner_pictures_seated", "Pictures that are being denoised.", false, stats.seated},
+        {"limner_pictures_finishing", "Pictures that are being encoded.", false, stats.finishing},
+        {"limner_pictures_done_total", "Pictures made.", true, (double)stats.done},
+        {"limner_pictures_failed_total", "Pictures that failed.", true, (double)stats.failed},
+        {"limner_pictures_cancelled_total", "Pictures nobody waited for.", true,
+         (double)stats.cancelled},
+        {"limner_pictures_late_total", "Pictures whose deadline passed.", true, (double)stats.late},
+        {"limner_forecasts_total", "Pictures whose end was foretold.", true,
+         (double)stats.promises.count},
+        {"limner_forecast_error_seconds_total", "By how much in all, early or late.", true,
+         (double)stats.promises.wrong_us / 1e6},
+        {"limner_denoise_steps_total", "Denoising steps, over all pictures.", true,
+         (double)stats.steps},
+        {"process_start_time_seconds", "When limner was started, in Unix time.", false,
+         (double)s->started_s},
+        {"process_cpu_seconds_total", "Processor time of all threads.", true, use.cpu_s},
+        {"process_resident_memory_bytes", "Memory in RAM.", false, use.resident_bytes},
+        {"process_virtual_memory_bytes", "Memory that is mapped.", false, use.virtual_bytes},
+        {"process_open_fds", "Open files and sockets.", false, use.open_fds},
+        {"process_max_fds", "And how many there may be.", false, use.max_fds},
+    };
+    page.extra = extra;
+    page.extra_count = COUNT_OF(extra);
+    answer_text(&answer, 200, "text/plain; version=0.0.4", NULL);
+    if (metrics_write(&s->metrics, &page, &answer.raw))
+        answer_fail_http(&answer, 503, (struct failure){0}, "the server is out of memory");
+    http_answer(r, &answer);
+}
