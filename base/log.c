@@ -3,9 +3,11 @@
 
 #include "base/escape.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -17,6 +19,7 @@ struct line {
 };
 
 static const char line_end[] = "\"}\n";
+static const char *const names[] = {"debug", "info", "warn", "error"};
 
 static atomic_int level_min = LOG_INFO;
 
@@ -60,30 +63,58 @@ static void line_start(struct line *line, const char *level)
 /* A line is far shorter than a pipe's atomic write, so one write is all of it or nothing. */
 static void line_write(struct line *line)
 {
-    memcpy(line->text + line->bytes, line_end, sizeof(line_end) - 1);
-    line->bytes += sizeof(line_end) - 1;
     while (write(STDERR_FILENO, line->text, line->bytes) < 0 && errno == EINTR)
         continue;
 }
 
+static bool is_told(enum log_level level)
+{
+    return (int)level >= atomic_load_explicit(&level_min, memory_order_relaxed);
+}
+
+/* As it is; there is room. */
+static void line_append(struct line *line, const char *text)
+{
+    size_t bytes = strlen(text);
+
+    assert(bytes <= sizeof(line->text) - line->bytes);
+    memcpy(line->text + line->bytes, text, bytes);
+    line->bytes += bytes;
+}
+
+void log_fields(enum log_level level, const char *event, const char *fields)
+{
+    int errno_before = errno;
+    struct line line;
+
+    assert(strlen(event) < 64 && strlen(fields) < LOG_FIELDS_MAX);
+    if (!is_told(level))
+        return;
+    line_start(&line, names[level]);
+    line_append(&line, event);
+    line_append(&line, "\",");
+    line_append(&line, fields);
+    line_append(&line, "}\n");
+    line_write(&line);
+    errno = errno_before;
+}
+
 static void log_line(enum log_level level, const char *event, const char *format, va_list args)
 {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    static const char joint[] = "\",\"text\":\"";
     int errno_before = errno; /* logging a failure must not change what failed */
     char text[LOG_LINE_MAX], short_event[64];
     struct line line;
 
-    if ((int)level < atomic_load_explicit(&level_min, memory_order_relaxed))
+    if (!is_told(level))
         return;
     vsnprintf(text, sizeof(text), format, args);
     snprintf(short_event, sizeof(short_event), "%s", event); /* leaves the text its room */
 
     line_start(&line, names[level]);
     line_add(&line, short_event);
-    memcpy(line.text + line.bytes, joint, sizeof(joint) - 1);
-    line.bytes += sizeof(joint) - 1;
+    line_append(&line, "\",\"text\":\"");
     line_add(&line, text);
+    line_append(&line, line_end);
     line_write(&line);
     errno = errno_before;
 }

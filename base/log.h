@@ -17,7 +17,8 @@
 extern "C" {
 #endif
 
-#define LOG_LINE_MAX 2048
+#define LOG_LINE_MAX   2048
+#define LOG_FIELDS_MAX (LOG_LINE_MAX - 256) /* of log_fields, with a NUL */
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 
@@ -27,6 +28,10 @@ void log_debug(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_info(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_warn(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_error(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* In the place of "text": members of the line's own, as JSON, such as "\"status\":200,\"ms\":1.5".
+ */
+void log_fields(enum log_level level, const char *event, const char *fields);
 
 #ifdef __cplusplus
 }

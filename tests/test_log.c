@@ -80,6 +80,38 @@ static void a_line_is_one_json_object(void **state)
     free(text);
 }
 
+static void a_line_may_have_members_of_its_own(void **state)
+{
+    struct ear ear = listen_to_stderr();
+    char longest[LOG_FIELDS_MAX];
+    int64_t status = 0;
+    (void)state;
+
+    log_fields(LOG_INFO, "request", "\"status\":200,\"path\":\"/a\\\"b\"");
+    log_fields(LOG_DEBUG, "request", "\"status\":1");
+
+    char *text = heard(&ear);
+    struct json *line = parse_line(text, strlen(text));
+    assert_int_equal(json_size(line), 5);
+    assert_string_equal(member(line, "event"), "request");
+    assert_string_equal(member(line, "path"), "/a\"b");
+    assert_int_equal(json_get_int(line, "status", &status, NULL), ST_OK);
+    assert_int_equal(status, 200);
+    json_close(&line);
+    free(text);
+
+    snprintf(longest, sizeof(longest), "\"a\":\"%*s\"", (int)sizeof(longest) - 7, "");
+    assert_int_equal(strlen(longest), LOG_FIELDS_MAX - 1);
+    ear = listen_to_stderr();
+    log_fields(LOG_ERROR, "an_event_with_a_name_that_is_as_long_as_it_may_be_and_no_longer",
+               longest);
+    text = heard(&ear);
+    line = parse_line(text, strlen(text));
+    assert_int_equal(json_size(line), 4);
+    json_close(&line);
+    free(text);
+}
+
 static void the_time_is_now_in_utc(void **state)
 {
     struct ear ear = listen_to_stderr();
@@ -218,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_one_json_object),
+        cmocka_unit_test(a_line_may_have_members_of_its_own),
         cmocka_unit_test(the_time_is_now_in_utc),
         cmocka_unit_test(lines_below_the_level_are_not_written),
         cmocka_unit_test(a_long_line_is_cut_between_characters),
