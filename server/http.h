@@ -18,6 +18,7 @@
 #define SERVER_HTTP_H
 
 #include "server/answer.h"
+#include "server/trace.h"
 
 #include <stdint.h>
 
@@ -39,8 +40,11 @@ struct http_request {
     char id[HTTP_ID_MAX];                       /* unique; every answer says it as x-request-id */
     int listener;                               /* index in the options */
     int route;                                  /* the handler's own marks, for `decorate` */
-    int tenant;                                 /* and `answered`; 0 until it sets them */
-    int64_t arrived_us;                         /* monotonic, when its last byte was there */
+    int tenant;                                 /* and `answered`; 0 until they are set */
+    struct trace trace;
+    struct timing timing;
+    int64_t arrived_us;  /* monotonic, when its last byte was there */
+    size_t answer_bytes; /* of the answer's body */
 };
 
 struct http_options {
@@ -60,7 +64,7 @@ struct http_options {
     /* On an io thread: write the answer to what HTTP itself refused, before any handler saw it. */
     void (*refuse)(void *context, struct answer *answer, int status, const char *reason);
     /* On an io thread: add to an answer that is about to leave. */
-    void (*decorate)(void *context, const struct http_request *request, struct answer *answer);
+    void (*decorate)(void *context, struct http_request *request, struct answer *answer);
     /* On an io thread, once per request: its answer has left, or `status` is HTTP_GONE. */
     void (*answered)(void *context, const struct http_request *request, int status);
     void *context;

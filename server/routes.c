@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/routes.h"
 
+#include "server/access.h"
 #include "server/api_images.h"
 #include "server/api_metrics.h"
 #include "server/auth.h"
@@ -254,10 +255,20 @@ static void refuse_method(struct http_request *r, const struct route *route)
     http_answer(r, &answer);
 }
 
+/* What HTTP itself refused comes to no handler, and who left before the answer has only that. */
+static void join_trace(struct http_request *r)
+{
+    struct http_text parent = http_header(r, "traceparent");
+
+    if (!r->trace.id[0])
+        trace_take(&r->trace, parent.data, parent.bytes);
+}
+
 void routes_handle(void *service, struct http_request *r)
 {
     const struct route *other_method = NULL;
 
+    join_trace(r);
     for (int i = 0; i < ROUTE_COUNT; i++) {
         if (!is_at(&routes[i], r))
             continue;
@@ -284,20 +295,46 @@ void routes_refuse(void *service, struct answer *a, int status, const char *reas
     answer_fail_http(a, status, (struct failure){0}, reason);
 }
 
-void routes_decorate(void *service, const struct http_request *r, struct answer *a)
+void routes_decorate(void *service, struct http_request *r, struct answer *a)
 {
     struct service *s = service;
+    char text[TRACE_TEXT_MAX];
     struct tenant_view view;
 
+    r->timing = a->timing;
+    join_trace(r);
+    if (r->trace.id[0]) {
+        trace_write(text, &r->trace);
+        answer_header(a, "traceparent", "%s", text);
+    }
     if (!r->tenant)
         return;
     tenant_look(s->tenants, r->tenant - 1, service_time(s), &view);
     limits_write(a, &view);
 }
 
+/* Those who look after the server ask often, and a line of each would hide the others. */
+static bool is_quiet(const struct http_request *r, int status)
+{
+    enum need need = r->route ? routes[r->route - 1].need : NEED_KEY;
+
+    return status < 400 && (need == NEED_NOTHING || need == NEED_METRICS);
+}
+
 void routes_answered(void *service, const struct http_request *r, int status)
 {
     struct service *s = service;
+    int64_t now = clock_now_us(&s->clock);
+    struct tenant_limits tenant = {.name = ""};
 
-    metrics_count(&s->metrics, r->route, status, clock_now_us(&s->clock) - r->arrived_us);
+    metrics_count(&s->metrics, r->route, status, now - r->arrived_us);
+    if (r->timing.encoded_us && status == 200)
+        metrics_send(&s->metrics, r->timing.model, now - r->timing.encoded_us);
+    if (r->tenant)
+        tenant_get(s->tenants, r->tenant - 1, &tenant);
+    access_log(&(struct access){.request = r,
+                                .status = status,
+                                .took_us = now - r->arrived_us,
+                                .tenant = r->tenant ? tenant.name : NULL,
+                                .quiet = is_quiet(r, status)});
 }

@@ -19,7 +19,7 @@
 /* The callbacks of http.h; the context is a struct service. */
 void routes_handle(void *service, struct http_request *r);
 void routes_refuse(void *service, struct answer *a, int status, const char *reason);
-void routes_decorate(void *service, const struct http_request *r, struct answer *a);
+void routes_decorate(void *service, struct http_request *r, struct answer *a);
 void routes_answered(void *service, const struct http_request *r, int status);
 
 #endif /* SERVER_ROUTES_H */

@@ -54,6 +54,12 @@ static void add_header(h2o_req_t *req, const char *name, const char *value)
                           strlen(value));
 }
 
+/* HEAD gets no body. */
+static size_t body_count(const h2o_req_t *req, h2o_iovec_t body)
+{
+    return body.len && !h2o_memis(req->input.method.base, req->input.method.len, "HEAD", 4);
+}
+
 /* Move the answer into the exchange, its headers and length into h2o. Hands back the body. */
 static h2o_iovec_t exchange_take(struct exchange *x, struct answer *a)
 {
@@ -83,12 +89,8 @@ static h2o_iovec_t exchange_take(struct exchange *x, struct answer *a)
     add_header(req, "x-request-id", x->request.id);
     for (int i = 0; i < a->header_count; i++)
         add_header(req, a->header[i].name, a->header_text + a->header[i].value_at);
+    x->request.answer_bytes = body_count(req, body) ? body.len : 0;
     return body;
-}
-
-static size_t body_count(const h2o_req_t *req, h2o_iovec_t body)
-{
-    return body.len && !h2o_memis(req->input.method.base, req->input.method.len, "HEAD", 4);
 }
 
 void exchange_send(struct exchange *x, struct answer *a)
