@@ -4,7 +4,7 @@
 #
 #   ./test.sh         what every change must pass (also in CI): about 10 minutes on two cores
 #   ./test.sh --all   adds long fuzzing, the oracle (torch, diffusers: several GB), full-size parity
-#                     and the unmodified openai client
+#                     the unmodified openai client, and a browser for the dashboard
 set -euo pipefail
 cd "$(dirname "$0")"
 . tools/setup.sh
@@ -17,6 +17,7 @@ case "${1-}" in
 esac
 
 install "${packages_build[@]}" "${packages_test[@]}"
+[ $all = no ] || install python3 chromium
 
 say "release: every test"
 build release all -DWITH_TESTS=ON

@@ -111,7 +111,7 @@ uint64_t histogram_quantile(const struct histogram *h, double share)
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
         passed += h->bucket[i];
         if (passed >= rank)
-            return (border_of(i) + border_of(i + 1) - 1) / 2;
+            return (border_of(i) + border_of(i + 1)) / 2;
     }
     return HISTOGRAM_MAX;
 }

@@ -10,10 +10,12 @@
  * Requests under way keep what they were granted.
  */
 #include "base/log.h"
+#include "server/api_dashboard.h"
 #include "server/api_images.h"
 #include "server/auth.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/history.h"
 #include "server/listen.h"
 #include "server/restart.h"
 #include "server/routes.h"
@@ -290,6 +292,8 @@ static enum status start(struct server *s, struct why *why)
     if (st)
         return st;
     st = images_open(&s->service.images, jobs_max);
+    if (!st)
+        st = history_open(&s->service.history);
     if (st)
         return why_fail(why, st, "no memory for %d pictures on their way", jobs_max);
     st = open_http(s, jobs_max, why);
@@ -337,6 +341,7 @@ static void run(struct server *s, struct health *health, const sigset_t *signals
             return;
         if (health && looks % HEALTH_LOOKS == 0)
             look_at_gpus(s, health);
+        api_dashboard_look(&s->service);
         if (looks % KEY_LOOKS == 0)
             look_at_keys(s);
         if (looks % USAGE_LOOKS == 0)
@@ -367,6 +372,7 @@ static void tear_down(struct server *s)
 {
     http_close(&s->service.http);
     images_close(&s->service.images);
+    history_close(&s->service.history);
     auth_close(&s->service.auth);
     tenant_close(&s->service.tenants);
     store_close(&s->store);

@@ -2,6 +2,7 @@
 #include "server/routes.h"
 
 #include "server/access.h"
+#include "server/api_dashboard.h"
 #include "server/api_images.h"
 #include "server/api_metrics.h"
 #include "server/auth.h"
@@ -190,6 +191,8 @@ static const struct route routes[] = {
     {"GET", "/readyz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready},
     {"GET", "/healthz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready},
     {"GET", "/metrics", false, ON_METRICS, NEED_METRICS, handle_metrics},
+    {"GET", "/dashboard", false, ON_METRICS, NEED_NOTHING, api_dashboard_page},
+    {"GET", "/dashboard/data", false, ON_METRICS, NEED_METRICS, api_dashboard_data},
 };
 
 #define ROUTE_COUNT ((int)COUNT_OF(routes))

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 struct auth;
+struct history;
 struct images;
 
 struct service {
@@ -25,6 +26,7 @@ struct service {
     struct tenants *tenants;
     bool metrics_open; /* the metrics need no key */
     struct metrics metrics;
+    struct history *history;
     struct clock clock;
     int64_t started_s;                /* wall time of the start, */
     int64_t loaded_s;                 /* and when the models were there */

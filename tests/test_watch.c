@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a server is watched: its metrics, its log of requests, the traces it goes on in.
+ * How a server is watched: its metrics, its log of requests, the traces it goes on in, the
+ * dashboard.
  */
 #include "tests/client.h"
 #include "tests/program.h"
@@ -323,6 +324,97 @@ static void the_process_and_the_build_are_told(void **state)
     assert_metric(server, "limner_build_info{version=\"0.1.0\"}", 1);
 }
 
+/* ---- the dashboard ---- */
+
+static struct json *dashboard_data(const struct program *server, const char *query)
+{
+    struct json *root;
+    char path[128];
+    struct reply r;
+
+    snprintf(path, sizeof(path), "/dashboard/data%s", query);
+    client_ask(server->metrics_port, "GET", path, "", NULL, &r);
+    assert_int_equal(r.status, 200);
+    root = reply_json(&r);
+    reply_close(&r);
+    return root;
+}
+
+static void the_dashboard_is_for_the_operators_port(void **state)
+{
+    static const char *const paths[] = {"/dashboard", "/dashboard/data"};
+    const struct program *server = *state;
+    char value[512];
+    struct reply r;
+
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        client_ask(server->port, "GET", paths[i], "", NULL, &r);
+        assert_int_equal(r.status, 404);
+        reply_close(&r);
+    }
+    client_ask(server->metrics_port, "GET", "/dashboard", "", NULL, &r);
+    assert_int_equal(r.status, 200);
+    assert_true(reply_header(&r, "content-security-policy", value, sizeof(value)));
+    assert_non_null(strstr(value, "default-src 'none'"));
+    assert_non_null(strstr(r.body, "</html>"));
+    reply_close(&r);
+}
+
+/* Goal: after a while there is a point with percentiles of every stage, and who has it already does
+   not get it again. */
+static void the_dashboard_has_points(void **state)
+{
+    const struct program *server = *state;
+    struct json *root = NULL;
+    int64_t number = 0;
+    char query[64];
+    struct reply r;
+
+    for (int tries = 0; tries < 60 && !number; tries++) {
+        const struct json *point;
+
+        client_generate(server->port, "", QUICK, &r);
+        reply_close(&r);
+        program_sleep_ms(200);
+        root = dashboard_data(server, "");
+        point = json_at(json_get(root, "points"), 0);
+        if (point) {
+            const struct json *all = json_get(point, "quantiles_us");
+
+            assert_int_equal(json_get_int(point, "number", &number, NULL), ST_OK);
+            assert_int_equal(json_size(all), json_size(json_get(root, "series")));
+            assert_true(number_of(point, "made") > 0);
+            for (size_t i = 0; i < json_size(all); i++)
+                assert_int_equal(json_size(json_at(all, i)), 3);
+        }
+        json_close(&root);
+    }
+    assert_int_equal(number, 1);
+    snprintf(query, sizeof(query), "?since=%lld", (long long)number);
+    root = dashboard_data(server, query);
+    for (size_t i = 0; i < json_size(json_get(root, "points")); i++)
+        assert_true(number_of(json_at(json_get(root, "points"), i), "number") > (double)number);
+    assert_true(json_size(json_get(root, "steps")) > 0);
+    assert_int_equal((int)number_of(json_get(root, "now"), "batch_max"), 2);
+    json_close(&root);
+}
+
+static void a_strange_since_is_from_the_start(void **state)
+{
+    static const char *const queries[] = {
+        "?since=", "?since=-1", "?since=1x", "?since=99999999999999999999999",
+        "?x=1",    "?",         "?since"};
+    const struct program *server = *state;
+
+    for (size_t i = 0; i < COUNT_OF(queries); i++) {
+        struct json *root = dashboard_data(server, queries[i]);
+
+        if (json_size(json_get(root, "points")) < 1)
+            fail_msg("no points for %s", queries[i]);
+        json_close(&root);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +426,9 @@ int main(void)
         cmocka_unit_test(pictures_are_counted_in_every_stage),
         cmocka_unit_test(refusals_are_counted_by_reason),
         cmocka_unit_test(the_process_and_the_build_are_told),
+        cmocka_unit_test(the_dashboard_is_for_the_operators_port),
+        cmocka_unit_test(the_dashboard_has_points),
+        cmocka_unit_test(a_strange_since_is_from_the_start),
     };
 
     return cmocka_run_group_tests(tests, server_open, server_close);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api_dashboard.h"
+
+#include "base/crypto.h"
+#include "server/history.h"
+#include "server/web.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HASH_MAX     64
+#define SINCE_DIGITS 15
+
+/* ---- the page ---- */
+
+/* What a policy calls the text between two tags: the browser runs that and nothing else. */
+static void hash_between(char out[HASH_MAX], const char *page, const char *open, const char *close)
+{
+    const char *from = strstr(page, open), *to;
+    uint8_t hash[32];
+    int used = snprintf(out, HASH_MAX, "'sha256-");
+
+    assert(from);
+    from += strlen(open);
+    to = strstr(from, close);
+    assert(to && (size_t)used + crypto_base64_length(sizeof(hash)) + 2 < HASH_MAX);
+    crypto_sha256(hash, from, (size_t)(to - from));
+    crypto_base64_encode(out + used, hash, sizeof(hash));
+    used += (int)crypto_base64_length(sizeof(hash));
+    memcpy(out + used, "'", 2);
+}
+
+void api_dashboard_page(struct service *s, struct http_request *r)
+{
+    char script[HASH_MAX], style[HASH_MAX];
+    struct answer answer;
+
+    (void)s;
+    hash_between(script, web_dashboard, "<script>", "</script>");
+    hash_between(style, web_dashboard, "<style>", "</style>");
+    answer_text(&answer, 200, "text/html; charset=utf-8", web_dashboard);
+    answer_header(&answer, "content-security-policy",
+                  "default-src 'none'; script-src %s; style-src %s; connect-src 'self'; "
+                  "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                  script, style);
+    answer_header(&answer, "x-content-type-options", "nosniff");
+    answer_header(&answer, "referrer-policy", "no-referrer");
+    answer_header(&answer, "cache-control", "no-cache");
+    http_answer(r, &answer);
+}
+
+/* ---- looking ---- */
+
+static void add_steps(struct history_counts *c, const struct stages *stages, int model)
+{
+    for (int rows = 1; rows <= stages_batch_max(stages); rows++) {
+        struct histogram h = {.count = 0};
+
+        stages_add_steps(stages, model, rows, &h);
+        c->steps += h.count;
+        c->rows += h.count * (uint64_t)rows;
+        c->steps_us += h.sum;
+    }
+}
+
+static void add_model(struct service *s, struct history_view *v, int model)
+{
+    const struct stages *stages = engine_stages(atomic_load(&s->engine));
+
+    stages_add_pictures(stages, model, OUTCOME_OK, &v->series[HISTORY_PICTURE]);
+    for (enum stage i = 0; i < STAGE_COUNT; i++)
+        stages_add(stages, model, OUTCOME_OK, i, &v->series[HISTORY_STAGE + i]);
+    histogram_add(&v->series[HISTORY_SEND], &s->metrics.send[model]);
+    add_steps(&v->counts, stages, model);
+}
+
+static void add_counts(struct service *s, struct history_counts *c, const struct engine_stats *st)
+{
+    c->ended[OUTCOME_OK] = st->done;
+    c->ended[OUTCOME_FAILED] = st->failed;
+    c->ended[OUTCOME_CANCELLED] = st->cancelled;
+    c->ended[OUTCOME_LATE] = st->late;
+    for (int i = 0; i < ENGINE_REFUSALS; i++)
+        c->refused += st->refused[i];
+    for (int i = 0; i < METRICS_REFUSALS; i++)
+        c->refused += atomic_load(&s->metrics.refused[i]);
+}
+
+void api_dashboard_look(struct service *s)
+{
+    struct engine *e = service_engine(s);
+    int64_t now_us = clock_now_us(&s->clock);
+    struct engine_stats stats;
+    struct history_view *v;
+
+    if (!e || !history_is_due(s->history, now_us))
+        return;
+    v = history_look(s->history);
+    engine_get_stats(e, &stats);
+    v->now_us = now_us;
+    v->unix_s = clock_unix_s();
+    v->waiting = stats.waiting;
+    v->seated = stats.seated;
+    v->oldest_us = stats.oldest_us;
+    v->lanes = stats.seats / stages_batch_max(engine_stages(e));
+    add_counts(s, &v->counts, &stats);
+    for (int m = 0; m < engine_model_count(e); m++)
+        add_model(s, v, m);
+    history_note(s->history);
+}
+
+/* ---- the data ---- */
+
+/* Strict: digits, and not too many; anything else is from the start. */
+static int64_t read_since(struct http_text query)
+{
+    static const char name[] = "since=";
+    const size_t bytes = sizeof(name) - 1;
+    int64_t value = 0;
+
+    if (query.bytes <= bytes || query.bytes > bytes + SINCE_DIGITS ||
+        memcmp(query.data, name, bytes) != 0)
+        return 0;
+    for (size_t i = bytes; i < query.bytes; i++) {
+        if (query.data[i] < '0' || query.data[i] > '9')
+            return 0;
+        value = value * 10 + (query.data[i] - '0');
+    }
+    return value;
+}
+
+static void write_now(struct json_out *o, const struct engine *e)
+{
+    struct engine_stats stats;
+
+    engine_get_stats(e, &stats);
+    json_out_object(o, "now");
+    json_out_int(o, "waiting", stats.waiting);
+    json_out_int(o, "oldest_us", stats.oldest_us);
+    json_out_int(o, "seated", stats.seated);
+    json_out_int(o, "finishing", stats.finishing);
+    json_out_int(o, "seats", stats.seats);
+    json_out_int(o, "batch_max", stages_batch_max(engine_stages(e)));
+    json_out_object_end(o);
+}
+
+static void write_step(struct json_out *o, const char *model, int rows, const struct histogram *h)
+{
+    json_out_object(o, NULL);
+    json_out_string(o, "model", model);
+    json_out_int(o, "pictures", rows);
+    json_out_int(o, "count", (int64_t)h->count);
+    json_out_int(o, "p50_us", (int64_t)histogram_quantile(h, 0.5));
+    json_out_int(o, "p95_us", (int64_t)histogram_quantile(h, 0.95));
+    json_out_object_end(o);
+}
+
+/* Since the start. */
+static void write_steps(struct json_out *o, const struct engine *e)
+{
+    const struct stages *stages = engine_stages(e);
+
+    json_out_array(o, "steps");
+    for (int m = 0; m < engine_model_count(e); m++) {
+        for (int rows = 1; rows <= stages_batch_max(stages); rows++) {
+            struct histogram h = {.count = 0};
+
+            stages_add_steps(stages, m, rows, &h);
+            if (h.count)
+                write_step(o, engine_model_info(e, m)->name, rows, &h);
+        }
+    }
+    json_out_array_end(o);
+}
+
+void api_dashboard_data(struct service *s, struct http_request *r)
+{
+    const struct engine *e = service_engine(s);
+    struct answer answer;
+    struct json_out *o = &answer.json;
+
+    answer_json(&answer);
+    json_out_object(o, NULL);
+    json_out_string(o, "version", LIMNER_VERSION);
+    json_out_int(o, "started_unix_s", s->started_s);
+    json_out_int(o, "unix_s", clock_unix_s());
+    json_out_string(o, "unready", service_unready(s)); /* null: it is ready */
+    if (e) {
+        write_now(o, e);
+        write_steps(o, e);
+    }
+    history_write(s->history, read_since(r->query), o);
+    json_out_object_end(o);
+    answer_json_end(&answer);
+    answer_header(&answer, "cache-control", "no-store");
+    http_answer(r, &answer);
+}
