@@ -487,48 +487,23 @@ static enum status open_lane(struct engine *e, int i, struct why *why)
     return st;
 }
 
-/* The models' names, in the engine's order. */
-static void name_models(const struct engine *e, const char *names[ENGINE_MODELS_MAX])
-{
-    for (int m = 0; m < e->options.model_count; m++)
-        names[m] = engine_model_info(e, m)->name;
-}
-
-static void load_costs(struct engine *e)
-{
-    const char *names[ENGINE_MODELS_MAX];
-    char device[128];
-
-    if (!e->options.costs)
-        return;
-    name_models(e, names);
-    device_describe(e->worker[0].lane.device, device, sizeof(device));
-    cost_load(schedule_costs(e->schedule), e->options.costs, device, names, e->options.model_count);
-}
-
 /* All devices are of one kind, so what the first one is measured at is true of all. */
 static enum status profile(struct engine *e, struct why *why)
 {
     const struct lane_options options = lane_options(e, 0);
+    struct lane *lane = &e->worker[0].lane;
 
-    lane_enter(&e->worker[0].lane);
-    return profile_run(&e->worker[0].lane, &options, schedule_costs(e->schedule), PROFILE_US, why);
+    profile_load(lane, &options, schedule_costs(e->schedule), e->options.costs);
+    lane_enter(lane);
+    return profile_run(lane, &options, schedule_costs(e->schedule), PROFILE_US, why);
 }
 
-/* What was learned is learned again if this fails. */
 static void save_costs(struct engine *e)
 {
-    const char *names[ENGINE_MODELS_MAX];
-    struct why why = {""};
-    char device[128];
+    const struct lane_options options = lane_options(e, 0);
 
-    if (!e->options.costs || !e->turning)
-        return;
-    name_models(e, names);
-    device_describe(e->worker[0].lane.device, device, sizeof(device));
-    if (cost_save(schedule_costs(e->schedule), e->options.costs, device, names,
-                  e->options.model_count, &why))
-        log_warn("costs_not_saved", "%s", why.text);
+    if (e->turning)
+        profile_save(&e->worker[0].lane, &options, schedule_costs(e->schedule), e->options.costs);
 }
 
 static enum status open_parts(struct engine *e, struct why *why)
@@ -550,7 +525,6 @@ static enum status open_parts(struct engine *e, struct why *why)
         st = open_lane(e, i, why);
     if (st)
         return st;
-    load_costs(e);
     st = profile(e, why);
     return st ? st : start_threads(e, why);
 }

@@ -2,6 +2,7 @@
 #include "engine/profile.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 struct profile {
     struct lane *lane;
@@ -122,4 +123,39 @@ enum status profile_run(struct lane *lane, const struct lane_options *o, struct 
         st = time_model(&p, o->batch_max);
     }
     return st;
+}
+
+/* Whom a file is of. */
+struct owner {
+    char device[128];
+    const char *model[BATCH_MODELS_MAX];
+};
+
+static struct owner owner_of(const struct lane *lane, const struct lane_options *o)
+{
+    struct owner owner = {.device = ""};
+
+    device_describe(lane->device, owner.device, sizeof(owner.device));
+    for (int m = 0; m < o->model_count; m++)
+        owner.model[m] = model_info(lane->models[m])->name;
+    return owner;
+}
+
+void profile_load(const struct lane *lane, const struct lane_options *o, struct costs *costs,
+                  const char *path)
+{
+    const struct owner owner = owner_of(lane, o);
+
+    if (path)
+        cost_load(costs, path, owner.device, owner.model, o->model_count);
+}
+
+void profile_save(const struct lane *lane, const struct lane_options *o, const struct costs *costs,
+                  const char *path)
+{
+    const struct owner owner = owner_of(lane, o);
+    struct why why = {""};
+
+    if (path && cost_save(costs, path, owner.device, owner.model, o->model_count, &why))
+        log_warn("costs_not_saved", "%s", why.text);
 }

@@ -18,4 +18,12 @@
 MUST_USE enum status profile_run(struct lane *lane, const struct lane_options *options,
                                  struct costs *costs, int64_t budget_us, struct why *why);
 
+/* What an earlier start knew of such a device, from a file, and what this one knows, for the next.
+   Without a path nothing is kept; a file that cannot be written is told in the log, and everything
+   in it will be learned again. */
+void profile_load(const struct lane *lane, const struct lane_options *options, struct costs *costs,
+                  const char *path);
+void profile_save(const struct lane *lane, const struct lane_options *options,
+                  const struct costs *costs, const char *path);
+
 #endif /* ENGINE_PROFILE_H */
