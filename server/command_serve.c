@@ -96,6 +96,8 @@ static void greet(const struct server *s)
         "\"seed\": 1}' -o apple.png\n\n",
         engine_model_info(s->engine, 0)->name, port, port,
         open ? "" : " -H \"Authorization: Bearer $LIMNER_API_KEY\"");
+    printf("http://127.0.0.1:%d/dashboard shows where the time goes.\n\n",
+           http_port(s->service.http, ROUTES_METRICS));
     if (open)
         puts("No key was made yet, so whoever is on this machine may ask without one;\n"
              "`limner key create` makes the first.\n");
