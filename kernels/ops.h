@@ -72,7 +72,7 @@ struct weight {
    sum + bias, + shift, + add, then act. A NULL epilogue is none of them. */
 struct epilogue {
     struct tensor shift; /* [B, 1, 1, N], the same for every position of image b; or data NULL */
-    struct tensor add;   /* shaped like y, may be y itself, may be strided; or data NULL */
+    struct tensor add;   /* shaped like y, may be y itself; or data NULL. Both may be strided */
     enum act act;
 };
 

@@ -225,7 +225,7 @@ static struct plan_key conv_key(struct tensor y, struct tensor x, const struct w
                            .stride = w->stride,
                            .dtype = (int32_t)x.dtype,
                            .bias = w->packed->b ? PLAN_BIAS_SAME : PLAN_BIAS_NONE,
-                           .shift = e->shift.data != NULL,
+                           .shift_stride = e->shift.data ? (int32_t)e->shift.stride : 0,
                            .act = (int32_t)e->act};
 
     for (int i = 0; i < 4; i++)

@@ -47,14 +47,14 @@ enum plan_bias { PLAN_BIAS_NONE, PLAN_BIAS_SAME /* type as x */, PLAN_BIAS_F32 }
 
 /* y[images, H', W', outputs] = x[images, height, width, inputs] convolved with
    w[outputs, kernel[0], kernel[1], inputs] + bias + shift + add, then act. Strides are elements
-   from one pixel to the next, as in struct tensor; shift is dense. */
+   from one pixel to the next, as in struct tensor, and of shift from one image to the next. */
 struct conv_key {
     int64_t x_stride, y_stride, add_stride; /* add_stride 0: nothing is added */
     int32_t images, height, width, inputs, outputs;
     int32_t kernel[2], stride, pad[4]; /* pad: top, left, bottom, right */
     int32_t dtype;                     /* enum dtype of x, w, y, shift and add; sums are f32 */
     int32_t bias;                      /* enum plan_bias */
-    int32_t shift;                     /* 0 or 1: [images, 1, 1, outputs] */
+    int32_t shift_stride;              /* of [images, 1, 1, outputs]; 0: there is none */
     int32_t act;                       /* enum act */
 };
 

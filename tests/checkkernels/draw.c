@@ -309,11 +309,12 @@ struct ending draw_ending(struct check *c, struct ask y)
                                                                 .dtype = draw_dtype(c),
                                                                 .host = true})
                                   : draw_absent(c, "bias");
-    end.shift =
-        !end.none && draw_chance(c, 40)
-            ? draw_input(c,
-                         (struct ask){.name = "shift", .dim = {y.dim[0], 1, 1, n}, .plain = true})
-            : draw_absent(c, "shift");
+    end.shift = !end.none && draw_chance(c, 40)
+                    ? draw_input(c, (struct ask){.name = "shift",
+                                                 .dim = {y.dim[0], 1, 1, n},
+                                                 .strided = true,
+                                                 .plain = true})
+                    : draw_absent(c, "shift");
     end.add = !end.none && draw_chance(c, 40) ? draw_input(c, add) : draw_absent(c, "add");
     /* What is left of large terms that cancel must not be cut to a small range on top; and of equal
        numbers there is one sum per output, of which an act could leave only the smallest. */

@@ -33,6 +33,7 @@ static const int decoders[] = {64, 96, 128}; /* latents of a side: the KL decode
 /* What a walk carries along. */
 struct walk {
     struct shapes *shapes;
+    int shift_stride; /* of a UNet: its resnets' shifts lie side by side */
     enum dtype dtype;
     int images;
 };
@@ -74,7 +75,7 @@ static void conv(struct walk *w, struct conv c)
         .pad = {pad, pad, pad, pad},
         .dtype = (int32_t)w->dtype,
         .bias = PLAN_BIAS_SAME,
-        .shift = c.extra == SHIFT,
+        .shift_stride = c.extra == SHIFT ? w->shift_stride : 0,
     };
 
     add(w, plan_key_conv(&key));
@@ -187,9 +188,20 @@ static void walk_decoder(struct walk *w, int latents)
     conv3(w, 8 * latents, channels[3], 3, ALONE);
 }
 
+/* The outputs of all resnets: down, up, and two in the middle. */
+static int shift_width(const struct unet *u)
+{
+    int width = 2 * u->channels[u->levels - 1];
+
+    for (int i = 0; i < u->levels; i++)
+        width += (2 * LAYERS + 1) * u->channels[i];
+    return width;
+}
+
 static void walk_all(struct walk *w)
 {
     for (size_t i = 0; i < sizeof(unets) / sizeof(unets[0]); i++) {
+        w->shift_stride = shift_width(&unets[i]);
         walk_down(w, &unets[i]);
         walk_up(w, &unets[i]);
     }

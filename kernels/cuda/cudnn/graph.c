@@ -224,8 +224,8 @@ static void add_conv(struct graph *g, const struct conv_key *k)
 
     if (k->add_stride)
         term[terms++] = picture(g, GRAPH_ADD, type, y_dim, k->add_stride);
-    if (k->shift)
-        term[terms++] = picture(g, GRAPH_SHIFT, type, shift_dim, k->outputs);
+    if (k->shift_stride)
+        term[terms++] = picture(g, GRAPH_SHIFT, type, shift_dim, k->shift_stride);
     if (k->bias)
         term[terms++] = picture(g, GRAPH_BIAS, k->bias == PLAN_BIAS_F32 ? CUDNN_DATA_FLOAT : type,
                                 bias_dim, k->outputs);

@@ -26,7 +26,8 @@ struct plan_key plan_key_conv(const struct conv_key *k)
     assert(k->stride > 0 && plan_key_out(k, 0) > 0 && plan_key_out(k, 1) > 0);
     assert(k->x_stride >= k->inputs && k->y_stride >= k->outputs);
     assert(k->add_stride == 0 || k->add_stride >= k->outputs);
-    assert(k->act >= ACT_NONE && k->act <= ACT_TANH && (k->shift == 0 || k->shift == 1));
+    assert(k->shift_stride == 0 || k->shift_stride >= k->outputs);
+    assert(k->act >= ACT_NONE && k->act <= ACT_TANH);
     assert(k->bias >= PLAN_BIAS_NONE && k->bias <= PLAN_BIAS_F32);
     memset(&key, 0, sizeof(key));
     key.kind = PLAN_CONV;
@@ -100,17 +101,19 @@ static void write_conv(char text[PLAN_TEXT_MAX], const struct conv_key *k, const
         [ACT_TANH] = "/tanh",
     };
     static const char *const biases[] = {"", "/bias", "/bias32"};
-    char add[24] = "";
+    char add[24] = "", shift[24] = "";
     int bytes;
 
     if (k->add_stride)
         snprintf(add, sizeof(add), "/add%" PRId64, k->add_stride);
-    bytes = snprintf(
-        text, PLAN_TEXT_MAX,
-        "conv/%s/%sx%dx%dx%d/%dx%dx%d/s%d/p%d,%d,%d,%d/x%" PRId64 "/y%" PRId64 "%s%s%s%s",
-        dtype_name((enum dtype)k->dtype), images, k->height, k->width, k->inputs, k->outputs,
-        k->kernel[0], k->kernel[1], k->stride, k->pad[0], k->pad[1], k->pad[2], k->pad[3],
-        k->x_stride, k->y_stride, biases[k->bias], k->shift ? "/shift" : "", add, acts[k->act]);
+    if (k->shift_stride)
+        snprintf(shift, sizeof(shift), "/shift%d", k->shift_stride);
+    bytes =
+        snprintf(text, PLAN_TEXT_MAX,
+                 "conv/%s/%sx%dx%dx%d/%dx%dx%d/s%d/p%d,%d,%d,%d/x%" PRId64 "/y%" PRId64 "%s%s%s%s",
+                 dtype_name((enum dtype)k->dtype), images, k->height, k->width, k->inputs,
+                 k->outputs, k->kernel[0], k->kernel[1], k->stride, k->pad[0], k->pad[1], k->pad[2],
+                 k->pad[3], k->x_stride, k->y_stride, biases[k->bias], shift, add, acts[k->act]);
     assert(bytes < PLAN_TEXT_MAX);
 }
 
@@ -160,7 +163,7 @@ static size_t spread_conv(const struct conv_key *k, char *memory, struct plan_ar
     out->w = take(memory, &used, (int64_t)k->outputs * k->kernel[0] * k->kernel[1] * k->inputs,
                   k->dtype);
     out->bias = take(memory, &used, k->outputs, DTYPE_F32);
-    out->shift = take(memory, &used, (int64_t)k->images * k->outputs, k->dtype);
+    out->shift = take(memory, &used, (int64_t)k->images * k->shift_stride, k->dtype);
     out->add = take(memory, &used, pixels * k->add_stride, k->dtype);
     return used;
 }

@@ -200,7 +200,7 @@ static void bring_all(struct brings *b, const struct plan_key *key, const struct
     bring(b, GRAPH_W, a->w);
     if (key->of.conv.bias)
         bring(b, GRAPH_BIAS, a->bias);
-    if (key->of.conv.shift)
+    if (key->of.conv.shift_stride)
         bring(b, GRAPH_SHIFT, a->shift);
     if (key->of.conv.add_stride)
         bring(b, GRAPH_ADD, a->add);
