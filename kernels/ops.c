@@ -227,6 +227,12 @@ static void measure_affine(struct device *d, struct tensor y, struct tensor x, f
     shape_pointwise(y, x);
 }
 
+static void measure_gather(struct device *d, struct tensor y, const struct scaled *images)
+{
+    (void)d;
+    shape_gather(y, images);
+}
+
 static void measure_advance(struct device *d, const struct advance *pictures, int count)
 {
     (void)d;
@@ -310,6 +316,7 @@ void ops_fill_measure(struct ops *ops)
         .geglu = measure_geglu,
         .add = measure_add,
         .affine = measure_affine,
+        .gather = measure_gather,
         .advance = measure_advance,
         .convert = measure_convert,
         .concat = measure_concat,

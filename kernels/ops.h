@@ -14,8 +14,8 @@
  * input unless the op says so.
  *
  * Types: activations are of the device's type (device.h), sums are f32 or better whatever the type.
- * y of linear, conv, affine and convert may be f32 on any device, x of affine and convert any
- * float.
+ * y of linear, conv, affine, gather and convert may be f32 on any device, x of affine, gather and
+ * convert any float.
  *
  * While a model is measured, the device holds the filling `ops_measure`: every op does nothing, so
  * the same forward pass only counts the memory it carves.
@@ -94,6 +94,12 @@ struct advance {
     float next[4];               /* of x, output, previous and noise */
 };
 
+/* A picture, and by how much it is multiplied. */
+struct scaled {
+    struct tensor x; /* [1, H, W, C], any float, dense */
+    float scale;
+};
+
 struct ops {
     const char *name; /* of the filling on top, for logs */
 
@@ -124,7 +130,7 @@ struct ops {
        costs more than the op, the device remembers under `key` what forward asked and asks the
        same again next time without calling it. So with equal keys forward must ask for the same
        ops at the same addresses (equal arena marks), and take nothing that changes from the host:
-       no upload, no download, no advance. */
+       no upload, no download, no gather, no advance. */
     void (*repeat)(struct device *d, struct repeat_key key, void (*forward)(void *context),
                    void *context);
 
@@ -199,6 +205,10 @@ struct ops {
 
     /* y = scale * x + shift. y may be x. */
     void (*affine)(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
+
+    /* Image b of y[B, H, W, C] = images[b].scale * images[b].x, for B images in a list on the host
+       that may go afterwards. All x are of one type. */
+    void (*gather)(struct device *d, struct tensor y, const struct scaled *images);
 
     /* For each of `count` pictures, on the host in a list that may go afterwards:
            output = guide[0] rows[0] + guide[1] rows[1], or rows[1] where rows[0] is absent

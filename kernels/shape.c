@@ -142,6 +142,17 @@ static void shape_latent(struct tensor t, struct tensor x)
     assert(t.dtype == DTYPE_F32 && tensor_same_shape(t, x) && tensor_is_dense(t));
 }
 
+void shape_gather(struct tensor y, const struct scaled *images)
+{
+    struct tensor one = tensor_slice(y, 0, 1);
+
+    assert(is_float(y) && tensor_is_dense(y));
+    for (int64_t b = 0; b < y.dim[0]; b++) {
+        assert(is_float(images[b].x) && tensor_is_dense(images[b].x));
+        assert(tensor_same_shape(images[b].x, one) && images[b].x.dtype == images[0].x.dtype);
+    }
+}
+
 void shape_advance(const struct advance *a)
 {
     assert(a->x.dim[0] == 1);

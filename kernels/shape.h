@@ -32,6 +32,7 @@ void shape_norm_group(struct tensor y, struct tensor x, struct tensor gamma, str
 void shape_norm_layer(struct tensor y, struct tensor x, struct tensor gamma, struct tensor beta);
 void shape_attention(struct tensor y, struct tensor q, struct tensor k, struct tensor v, int heads);
 void shape_pointwise(struct tensor y, struct tensor x); /* activate, add, affine */
+void shape_gather(struct tensor y, const struct scaled *images);
 void shape_advance(const struct advance *a);
 void shape_geglu(struct tensor y, struct tensor x);
 void shape_convert(struct tensor y, struct tensor x);

@@ -280,6 +280,18 @@ static void tokens_find_their_rows_and_places(void **state)
     assert_near("embed_tokens", y, expected, 8);
 }
 
+static void a_gather_brings_pictures_in_the_order_of_its_list(void **state)
+{
+    static const float expected[] = {3, 4, 0.5f, 1, 3, 4};
+    float x[4] = {1, 2, 3, 4}, y[6];
+    struct tensor first = view(x, 1, 1, 1, 2), second = view(x + 2, 1, 1, 1, 2);
+    struct device *d = *state;
+
+    d->ops.gather(d, view(y, 3, 1, 1, 2),
+                  (struct scaled[]){{second, 1}, {first, 0.5f}, {second, 1}});
+    assert_near("gather", y, expected, 6);
+}
+
 /* Goal: a step of a sampler rounds each product and each sum to float32, in order, and does not
    look at what weighs nothing. Method: terms whose exact sum differs from the rounded one; what
    weighs nothing is absent, or not a number. */
@@ -338,6 +350,7 @@ int main(void)
         cmocka_unit_test(the_nearest_pixel_is_torchs),
         cmocka_unit_test(time_is_embedded_as_diffusers_does),
         cmocka_unit_test(tokens_find_their_rows_and_places),
+        cmocka_unit_test(a_gather_brings_pictures_in_the_order_of_its_list),
         cmocka_unit_test(a_step_rounds_every_term_in_order),
         cmocka_unit_test(a_concat_lays_rows_side_by_side),
     };

@@ -34,6 +34,7 @@ static const struct ops naive = {
     .geglu = geglu_naive,
     .add = add_naive,
     .affine = affine_naive,
+    .gather = gather_naive,
     .advance = advance_all,
     .convert = convert_naive,
     .concat = concat_naive,
@@ -62,6 +63,7 @@ void ops_fill_cuda(struct ops *ops, unsigned caps)
     ops->activate = activate_packed;
     ops->geglu = geglu_packed;
     ops->add = add_packed;
+    ops->gather = gather_packed;
     ops->convert = convert_packed;
     ops->concat = concat_packed;
     if (caps & CAP_CUBLASLT)

@@ -4,6 +4,7 @@
  * Bytes moved: each input read once, y written once; a few FLOPs for each number.
  */
 #include "kernels/cuda/act.h"
+#include "kernels/cuda/gather.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/number.h"
 #include "kernels/cuda/slots.h"
@@ -96,6 +97,29 @@ void affine_naive(struct device *d, struct tensor y, struct tensor x, float scal
     shape_pointwise(y, x);
     launch(d, "affine_naive", one_each(y), affine, number_rows_of(y), number_rows_of(x),
            tensor_rows(y), y.dim[3], scale, shift);
+}
+
+/* Block (numbers, image). */
+static __global__ void gather(struct number_rows y, const struct gathering g)
+{
+    struct number_rows x = {(void *)g.x[blockIdx.y], 0, g.dtype};
+    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+
+    if (i < g.numbers)
+        number_store(y, 0, g.at + blockIdx.y * g.numbers + i,
+                     g.scale[blockIdx.y] * number_load(x, 0, i));
+}
+
+void gather_naive(struct device *d, struct tensor y, const struct scaled *images)
+{
+    shape_gather(y, images);
+    for (int64_t first = 0; first < y.dim[0]; first += GATHERED_MAX) {
+        struct gathering g = gathering_of(y, images, first);
+
+        launch(d, "gather_naive",
+               {dim3(launch_blocks(g.numbers, THREADS), (unsigned)g.count), dim3(THREADS)}, gather,
+               number_rows_of(y), g);
+    }
 }
 
 /* A struct advance as a kernel's argument: 4 KiB is all that a kernel's arguments may take. */

@@ -10,6 +10,7 @@
  * everything else to rung 0.
  */
 #include "kernels/cuda/act.h"
+#include "kernels/cuda/gather.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/slots.h"
 #include "kernels/cuda/unit.h"
@@ -137,6 +138,62 @@ void geglu_packed(struct device *d, struct tensor y, struct tensor x)
         launch(d, "geglu", one_unit_each(units), geglu<T>, (T *)y.data, (const T *)x.data, units,
                row_units);
     });
+}
+
+/* Block (units, image). */
+template <typename Y, typename X>
+static __global__ void gather(Y *y, const struct gathering g, int64_t units)
+{
+    const X *x = (const X *)g.x[blockIdx.y];
+    int64_t i = unit_of_thread();
+    float v[UNIT];
+
+    if (i >= units)
+        return;
+    unit_load(v, x + i * UNIT);
+#pragma unroll
+    for (int j = 0; j < UNIT; j++)
+        v[j] *= g.scale[blockIdx.y];
+    unit_store(y + g.at + (blockIdx.y * units + i) * UNIT, v);
+}
+
+static bool is_gathered(struct tensor y, const struct gathering &g)
+{
+    bool cut = (uintptr_t)y.data % 16 == 0 && g.numbers % UNIT == 0;
+
+    for (int i = 0; i < g.count; i++)
+        cut = cut && (uintptr_t)g.x[i] % 16 == 0;
+    return cut;
+}
+
+static void gather_some(struct device *d, struct tensor y, const struct gathering &g)
+{
+    int64_t units = g.numbers / UNIT;
+    struct launch_shape shape = one_unit_each(units);
+
+    shape.grid.y = (unsigned)g.count;
+    number_pick(y.dtype, [&](auto y_zero) {
+        using Y = decltype(y_zero);
+        number_pick(g.dtype, [&](auto x_zero) {
+            using X = decltype(x_zero);
+            launch(d, "gather", shape, gather<Y, X>, (Y *)y.data, g, units);
+        });
+    });
+}
+
+/* The same in units, unless an image cannot be cut into them. */
+void gather_packed(struct device *d, struct tensor y, const struct scaled *images)
+{
+    shape_gather(y, images);
+    for (int64_t first = 0; first < y.dim[0]; first += GATHERED_MAX) {
+        struct gathering g = gathering_of(y, images, first);
+
+        if (!is_gathered(y, g)) {
+            gather_naive(d, y, images);
+            return;
+        }
+        gather_some(d, y, g);
+    }
 }
 
 template <typename Y, typename X>

@@ -87,6 +87,8 @@ void geglu_packed(struct device *d, struct tensor y, struct tensor x);
 void add_naive(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void add_packed(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void affine_naive(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
+void gather_naive(struct device *d, struct tensor y, const struct scaled *images);
+void gather_packed(struct device *d, struct tensor y, const struct scaled *images);
 void advance_all(struct device *d, const struct advance *pictures, int count);
 
 /* picture.cu */

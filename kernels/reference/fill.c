@@ -165,6 +165,7 @@ void ops_fill_reference(struct ops *ops)
         .geglu = reference_geglu,
         .add = reference_add,
         .affine = reference_affine,
+        .gather = reference_gather,
         .advance = reference_advance,
         .convert = reference_convert,
         .concat = reference_concat,

@@ -81,6 +81,20 @@ void reference_affine(struct device *d, struct tensor y, struct tensor x, float 
     }
 }
 
+/* By the device's own slots, so that fillings which have better ones need none of this. */
+void reference_gather(struct device *d, struct tensor y, const struct scaled *images)
+{
+    shape_gather(y, images);
+    for (int64_t b = 0; b < y.dim[0]; b++) {
+        struct tensor image = tensor_slice(y, b, 1);
+
+        if (images[b].scale == 1)
+            d->ops.convert(d, image, images[b].x);
+        else
+            d->ops.affine(d, image, images[b].x, images[b].scale, 0);
+    }
+}
+
 /* sum + factor * number i of t, each rounded; what has the factor 0 is not read. */
 static float plus(float sum, float factor, struct tensor t, int64_t i)
 {

@@ -66,6 +66,7 @@ void reference_activate(struct device *d, struct tensor y, struct tensor x, enum
 void reference_geglu(struct device *d, struct tensor y, struct tensor x);
 void reference_add(struct device *d, struct tensor y, struct tensor x, struct tensor z);
 void reference_affine(struct device *d, struct tensor y, struct tensor x, float scale, float shift);
+void reference_gather(struct device *d, struct tensor y, const struct scaled *images);
 void reference_advance(struct device *d, const struct advance *pictures, int count);
 void reference_convert(struct device *d, struct tensor y, struct tensor x);
 void reference_concat(struct device *d, struct tensor y, struct tensor x1, struct tensor x2);

@@ -212,6 +212,7 @@ void check_geglu(struct check *c);
 void check_add(struct check *c);
 void check_affine(struct check *c);
 void check_calibrate(struct check *c);
+void check_gather(struct check *c);
 void check_advance(struct check *c);
 void check_convert(struct check *c);
 void check_concat(struct check *c);

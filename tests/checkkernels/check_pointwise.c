@@ -126,6 +126,46 @@ static struct tensor one_of(const struct twin *twin, int picture)
     return twin->t.data ? tensor_slice(twin->t, picture, 1) : (struct tensor){0};
 }
 
+/* What the rows of a step are gathered from: latents, shifts and prompts of SD 1.5. */
+static const int64_t steps[][4] = {{32, 64, 64, 4}, {64, 1, 1, 20160}, {2, 1, 77, 24960}};
+
+/* Images from two tensors, now of the one and now of the other. */
+void check_gather(struct check *c)
+{
+    while (check_next_case(c, COUNT(steps))) {
+        enum { IMAGES_MAX = 140 };
+        struct ask ask = draw_any(c, draw_shape(c, "x"));
+        struct scaled drawn[IMAGES_MAX] = {0}, now[IMAGES_MAX];
+        struct twin *x[2], *y;
+        bool second[IMAGES_MAX];
+
+        if (c->listed >= 0) {
+            memcpy(ask.dim, steps[c->listed], sizeof(ask.dim));
+        } else if (draw_chance(c, 10)) {
+            ask.dim[0] = draw_size(c, 1, IMAGES_MAX);
+            ask.dim[1] = 1;
+        }
+        x[0] = draw_input(c, ask);
+        ask.typed = true;
+        ask.dtype = x[0]->t.dtype;
+        x[1] = draw_input(c, named(ask, "other x"));
+        y = draw_output(c, (struct ask){.name = "y",
+                                        .dim = {ask.dim[0], ask.dim[1], ask.dim[2], ask.dim[3]},
+                                        .wide = true});
+        for (int64_t i = 0; i < ask.dim[0]; i++) {
+            second[i] = draw_chance(c, 50);
+            drawn[i].scale = draw_chance(c, 50) ? 1 : (float)draw_normal(c);
+        }
+        while (check_next_run(c)) {
+            for (int i = 0; i < (int)y->t.dim[0]; i++) {
+                now[i] = drawn[c->image + i];
+                now[i].x = one_of(x[second[c->image + i]], i);
+            }
+            c->device->ops.gather(c->device, y->t, now);
+        }
+    }
+}
+
 void check_advance(struct check *c)
 {
     while (check_next_case(c, COUNT(latents))) {

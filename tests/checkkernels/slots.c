@@ -33,6 +33,7 @@ const struct slot slots[] = {
     {SLOT(geglu), check_geglu, false, false},
     {SLOT(add), check_add, false, false},
     {SLOT(affine), check_affine, false, false},
+    {SLOT(gather), check_gather, false, false},
     {SLOT(advance), check_advance, false, false},
     {SLOT(convert), check_convert, false, false},
     {SLOT(concat), check_concat, false, false},
