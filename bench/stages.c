@@ -124,14 +124,10 @@ static void carve_unet(struct bench *b, struct subject *s)
     r->x = tensor_carve(a, b->device->dtype, b->rows, side, side, info.channels);
     s->y = tensor_carve(a, DTYPE_F32, b->rows, side, side, info.channels);
     r->prompt = tensor_carve(a, b->device->dtype, b->rows, 1, CONTEXT_TOKENS, info.prompt_width);
-    r->t = tensor_carve(a, DTYPE_F32, b->rows, 1, 1, 1);
-    fill(b->device, r->t, NULL, 500);
+    r->shift = tensor_carve(a, b->device->dtype, b->rows, 1, 1, info.shift_width);
     fill_noise(b->device, r->x);
     fill_noise(b->device, r->prompt);
-    if (!info.added_width)
-        return;
-    r->added = tensor_carve(a, b->device->dtype, b->rows, 1, 1, info.added_width);
-    fill_noise(b->device, r->added);
+    fill_noise(b->device, r->shift);
 }
 
 static void run_unet(void *context)

@@ -44,28 +44,36 @@ void blocks_resnet_load(struct params *p, struct resnet *r, struct resnet_shape 
         params_linear(p, &r->shortcut, shape.outputs, shape.inputs, true, "%s.conv_shortcut", name);
 }
 
+static struct tensor own_columns(const struct resnet *r, struct tensor shift)
+{
+    return tensor_columns(shift, r->shape.shift_at, r->shape.outputs);
+}
+
+void blocks_resnet_read_time(const struct resnet *r, struct device *d, struct tensor shift,
+                             struct tensor time)
+{
+    d->ops.linear(d, own_columns(r, shift), time, &r->time, NULL);
+}
+
 /* What is added is x itself, then y is free until the end and takes the first norm; or a linear
    layer of x, which is written to y first, so that x can be normalised in place. */
 void blocks_resnet(const struct resnet *r, struct device *d, struct tensor y, struct tensor x,
-                   struct tensor time, bool spend)
+                   struct tensor shift, bool spend)
 {
     const struct ops *ops = &d->ops;
     size_t mark = arena_mark(&d->arena);
     bool shortcut = r->shape.inputs != r->shape.outputs;
-    struct tensor shift = {0}, residual = shortcut ? y : x, h, n;
+    struct epilogue end1 = {.shift = r->shape.time_width ? own_columns(r, shift) : shift};
+    struct tensor residual = shortcut ? y : x, h, n;
     int groups = r->shape.groups;
     float epsilon = r->shape.epsilon;
 
-    if (r->shape.time_width) {
-        shift = tensor_carve(&d->arena, d->dtype, x.dim[0], 1, 1, r->shape.outputs);
-        ops->linear(d, shift, time, &r->time, NULL);
-    }
     if (shortcut)
         ops->linear(d, y, x, &r->shortcut, NULL);
     h = tensor_carve_like(&d->arena, y);
     n = !shortcut ? y : spend ? x : tensor_carve_like(&d->arena, x);
     ops->norm_group(d, n, x, r->norm1.gamma, r->norm1.beta, groups, epsilon, ACT_SILU);
-    ops->conv(d, h, n, &r->conv1, &(struct epilogue){.shift = shift});
+    ops->conv(d, h, n, &r->conv1, &end1);
     ops->norm_group(d, h, h, r->norm2.gamma, r->norm2.beta, groups, epsilon, ACT_SILU);
     ops->conv(d, y, h, &r->conv2, &(struct epilogue){.add = residual});
     if (r->shape.scale != 1)

@@ -11,6 +11,7 @@
 #include "models/parts/keys.h"
 #include "models/parts/model_parts.h"
 #include "models/parts/prompt.h"
+#include "models/parts/shifts.h"
 
 #include <assert.h>
 #include <math.h>
@@ -20,11 +21,14 @@
 
 #define GUIDANCE_MAX 100
 
+/* What a row of a step is made of. */
+enum input { INPUT_X, INPUT_SHIFT, INPUT_PROMPT, INPUTS };
+
 /* Host memory that the const functions write: as much as the largest rehearsal asked for. */
 struct scratch {
-    int32_t *ids; /* [encoders][2][prompt_tokens] */
-    float *t;     /* per row of a step, prepared ones included */
-    size_t rows;
+    int32_t *ids;                 /* [encoders][2][prompt_tokens] */
+    struct scaled *input[INPUTS]; /* per row of a step, prepared ones included */
+    int rows;
     struct advance *advance; /* per seat */
     int seats;
     size_t pixels; /* of the largest picture */
@@ -198,7 +202,8 @@ void model_close(struct model **model)
     model_parts_close(&m->parts);
     if (m->scratch) {
         free(m->scratch->ids);
-        free(m->scratch->t);
+        for (int i = 0; i < INPUTS; i++)
+            free(m->scratch->input[i]);
         free(m->scratch->advance);
     }
     free(m->scratch);
@@ -255,16 +260,16 @@ void model_forget_texts(const struct model *m)
 static bool scratch_grow(const struct model *m, int seats, size_t pixels)
 {
     struct scratch *s = m->scratch;
-    size_t wanted = (size_t)device_rows(m->device, 2 * seats);
+    int rows = device_rows(m->device, 2 * seats);
 
-    if (wanted > s->rows) {
-        float *bigger = realloc(s->t, wanted * sizeof(*s->t));
+    for (int i = 0; i < INPUTS && rows > s->rows; i++) {
+        struct scaled *bigger = realloc(s->input[i], (size_t)rows * sizeof(*bigger));
 
         if (!bigger)
             return false;
-        s->t = bigger;
-        s->rows = wanted;
+        s->input[i] = bigger;
     }
+    s->rows = rows > s->rows ? rows : s->rows;
     if (seats > s->seats) {
         struct advance *bigger = realloc(s->advance, (size_t)seats * sizeof(*s->advance));
 
@@ -304,6 +309,8 @@ void model_latent_carve(const struct model *m, struct latent *l, int width_max, 
     l->output = tensor_carve_like(a, like);
     l->noise = tensor_carve_like(a, like);
     prompt_carve(&m->parts, l, m->device);
+    shifts_shape(&m->parts, l, m->device->dtype);
+    l->shift = tensor_carve_like(a, l->shift);
 }
 
 static void decode_pixels(const struct model *m, const struct latent *l, uint8_t *bytes,
@@ -325,9 +332,10 @@ enum status model_rehearse(const struct model *m, int seats, int width_max, int 
     }
     for (int i = 0; i < seats; i++) {
         seat_list[i] = &seat[i];
-        seat[i].plan.count = 1;
+        seat[i].plan.count = SHIFTS_STEPS;
         seat[i].guidance = 2;
         prompt_shape(&m->parts, &seat[i], m->device->dtype);
+        shifts_shape(&m->parts, &seat[i], m->device->dtype);
         latent_shape(m, &seat[i], width_max, height_max);
     }
     texts_forget(m->texts); /* so that the longest way is gone */
@@ -383,22 +391,17 @@ static int rows_of(const struct latent *l)
     return l->guidance > 1 ? 2 : 1;
 }
 
-/* `rows` rows of one latent from `row` on: its x, scaled, beside each prompt that it needs; a
-   single row is the prompt's. */
-static void gather(const struct model *m, const struct latent *l, const struct unet_rows *to,
-                   int row, int rows)
+/* `rows` rows of one latent from `row` on: its x, scaled, and its time, beside each prompt that it
+   needs; a single row is the prompt's. */
+static void list_rows(const struct model *m, const struct latent *l, int row, int rows)
 {
-    struct device *d = m->device;
-    const struct sampler_step *s = &l->plan.step[l->step];
-    int first = 2 - rows;
+    struct scaled **input = m->scratch->input;
 
-    for (int i = row; i < row + rows; i++) {
-        d->ops.affine(d, tensor_slice(to->x, i, 1), l->x, s->in_scale, 0);
-        m->scratch->t[i] = s->t;
+    for (int i = 2 - rows; i < 2; i++, row++) {
+        input[INPUT_X][row] = (struct scaled){l->x, l->plan.step[l->step].in_scale};
+        input[INPUT_SHIFT][row] = (struct scaled){shifts_row(l, i), 1};
+        input[INPUT_PROMPT][row] = (struct scaled){tensor_slice(l->prompt, i, 1), 1};
     }
-    d->ops.convert(d, tensor_slice(to->prompt, row, rows), tensor_slice(l->prompt, first, rows));
-    if (m->parts.index.xl)
-        d->ops.convert(d, tensor_slice(to->added, row, rows), tensor_slice(l->added, first, rows));
 }
 
 /* What leads from the model's rows to the next latents; the step counts as done. */
@@ -447,10 +450,8 @@ static struct pass pass_carve(const struct model *m, struct tensor like, int row
 
     p.rows.x = tensor_carve(a, d->dtype, rows, like.dim[1], like.dim[2], like.dim[3]);
     p.y = tensor_carve(a, DTYPE_F32, rows, like.dim[1], like.dim[2], like.dim[3]);
-    p.rows.t = tensor_carve(a, DTYPE_F32, rows, 1, 1, 1);
+    p.rows.shift = tensor_carve(a, d->dtype, rows, 1, 1, unet.shift_width);
     p.rows.prompt = tensor_carve(a, d->dtype, rows, 1, m->info.prompt_tokens, unet.prompt_width);
-    if (m->parts.index.xl)
-        p.rows.added = tensor_carve(a, d->dtype, rows, 1, 1, unet.added_width);
     return p;
 }
 
@@ -466,14 +467,17 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
     for (int i = 0; i < count; i++) {
         assert(!model_latent_done(latents[i]) && tensor_same_shape(latents[i]->x, like));
         rows += rows_of(latents[i]);
+        shifts_read(&m->parts, latents[i], d);
     }
     prepared = device_rows(d, rows);
     p = pass_carve(m, like, prepared);
     for (int i = 0; i < count; row += rows_of(latents[i]), i++)
-        gather(m, latents[i], &p.rows, row, rows_of(latents[i]));
+        list_rows(m, latents[i], row, rows_of(latents[i]));
     for (; row < prepared; row++) /* for nobody, but numbers all the same */
-        gather(m, latents[0], &p.rows, row, 1);
-    d->ops.upload(d, p.rows.t, m->scratch->t);
+        list_rows(m, latents[0], row, 1);
+    d->ops.gather(d, p.rows.x, m->scratch->input[INPUT_X]);
+    d->ops.gather(d, p.rows.shift, m->scratch->input[INPUT_SHIFT]);
+    d->ops.gather(d, p.rows.prompt, m->scratch->input[INPUT_PROMPT]);
     d->ops.repeat(d, (struct repeat_key){m, prepared, (int)like.dim[1], (int)like.dim[2]}, forward,
                   &p);
     row = 0;

@@ -65,6 +65,7 @@ struct latent {
     struct tensor prompt;   /* the same as the UNet reads it, [2, 1, T, prompt_width] */
     struct tensor pooled;   /* SDXL: both prompts as a whole, [2, 1, 1, pooled_width] */
     struct tensor added;    /* the same, and the picture's size, as the UNet reads them */
+    struct tensor shift;    /* what time adds to steps as the UNet reads it (parts/shifts.h) */
     struct sampler_plan plan;
     int step; /* steps done */
     double guidance;

@@ -49,20 +49,24 @@ struct unet {
     struct resnet mid1, mid2;
     struct transformer *mid;
     int prompt_width; /* columns of keys and values of all transformers */
+    int shift_width;  /* outputs of all resnets */
     struct norm norm_out;
     struct weight conv_out;
 };
 
 /* Loading */
 
-static struct resnet_shape resnet_shape(const struct unet_config *c, int outputs, int inputs)
+static void load_resnet(struct unet *u, struct resnet *r, struct resnet_shape shape,
+                        const char *name)
 {
-    return (struct resnet_shape){.inputs = inputs,
-                                 .outputs = outputs,
-                                 .groups = c->groups,
-                                 .time_width = c->time_width,
-                                 .epsilon = c->epsilon,
-                                 .scale = 1};
+    const struct unet_config *c = &u->config;
+
+    shape.groups = c->groups;
+    shape.time_width = c->time_width;
+    shape.shift_at = u->shift_width;
+    shape.epsilon = c->epsilon;
+    u->shift_width += shape.outputs;
+    blocks_resnet_load(&u->params, r, shape, name);
 }
 
 static struct transformer *load_transformer(struct unet *u, int level, const char *name)
@@ -95,8 +99,10 @@ static void load_down(struct unet *u, int level)
 
     for (int i = 0; i < c->layers[level]; i++) {
         snprintf(name, sizeof(name), "down_blocks.%d.resnets.%d", level, i);
-        blocks_resnet_load(&u->params, &l->down[i].resnet,
-                           resnet_shape(c, width, i ? width : inputs), name);
+        load_resnet(
+            u, &l->down[i].resnet,
+            (struct resnet_shape){.inputs = i ? width : inputs, .outputs = width, .scale = 1},
+            name);
         snprintf(name, sizeof(name), "down_blocks.%d.attentions.%d", level, i);
         if (c->down_attention[level])
             l->down[i].transformer = load_transformer(u, level, name);
@@ -117,8 +123,10 @@ static void load_up(struct unet *u, int level)
     for (int i = 0; i <= last; i++) {
         int skip = i == last && level ? c->channels[level - 1] : width;
         snprintf(name, sizeof(name), "up_blocks.%d.resnets.%d", block, i);
-        blocks_resnet_load(&u->params, &l->up[i].resnet,
-                           resnet_shape(c, width, (i ? width : below) + skip), name);
+        load_resnet(u, &l->up[i].resnet,
+                    (struct resnet_shape){
+                        .inputs = (i ? width : below) + skip, .outputs = width, .scale = 1},
+                    name);
         snprintf(name, sizeof(name), "up_blocks.%d.attentions.%d", block, i);
         if (c->up_attention[level])
             l->up[i].transformer = load_transformer(u, level, name);
@@ -131,13 +139,12 @@ static void load_up(struct unet *u, int level)
 static void load_mid(struct unet *u)
 {
     const struct unet_config *c = &u->config;
-    int level = c->levels - 1;
-    struct resnet_shape shape = resnet_shape(c, c->channels[level], c->channels[level]);
+    int level = c->levels - 1, width = c->channels[level];
+    struct resnet_shape shape = {.inputs = width, .outputs = width, .scale = c->mid_scale};
 
-    shape.scale = c->mid_scale;
-    blocks_resnet_load(&u->params, &u->mid1, shape, "mid_block.resnets.0");
+    load_resnet(u, &u->mid1, shape, "mid_block.resnets.0");
     u->mid = load_transformer(u, level, "mid_block.attentions.0");
-    blocks_resnet_load(&u->params, &u->mid2, shape, "mid_block.resnets.1");
+    load_resnet(u, &u->mid2, shape, "mid_block.resnets.1");
 }
 
 static void load(struct unet *u)
@@ -215,6 +222,7 @@ struct unet_info unet_info(const struct unet *u)
                               .prompt_width = u->prompt_width,
                               .pooled_width = u->config.pooled_width,
                               .added_width = u->config.pooled_width ? u->config.time_width : 0,
+                              .shift_width = u->shift_width,
                               .multiple = u->config.down_pad ? 1 : 1 << (u->config.levels - 1)};
 }
 
@@ -257,10 +265,48 @@ void unet_read_pooled(const struct unet *u, struct tensor added, struct tensor p
     arena_rewind(a, mark);
 }
 
+static struct tensor embed_time(const struct unet *u, struct tensor t, struct tensor added)
+{
+    struct device *d = u->device;
+    const struct unet_config *c = &u->config;
+    int64_t batch = t.dim[0];
+    struct tensor y = tensor_carve(&d->arena, d->dtype, batch, 1, 1, c->time_width);
+    size_t mark = arena_mark(&d->arena);
+    struct tensor h = tensor_carve_like(&d->arena, y);
+    struct tensor waves = tensor_carve(&d->arena, d->dtype, batch, 1, 1, c->channels[0]);
+
+    d->ops.embed_time(d, waves, t, c->flip, c->freq_shift);
+    d->ops.linear(d, h, waves, &u->time1, &(struct epilogue){.act = ACT_SILU});
+    d->ops.linear(d, y, h, &u->time2, &(struct epilogue){.add = added, .act = ACT_SILU});
+    arena_rewind(&d->arena, mark);
+    return y;
+}
+
+void unet_read_time(const struct unet *u, struct tensor shift, struct tensor t, struct tensor added)
+{
+    const struct unet_config *c = &u->config;
+    struct device *d = u->device;
+    size_t mark = arena_mark(&d->arena);
+    struct tensor time;
+
+    assert(shift.dim[3] == u->shift_width && shift.dim[0] == t.dim[0]);
+    assert(!c->pooled_width || added.dim[0] == t.dim[0]);
+    time = embed_time(u, t, added);
+    for (int i = 0; i < c->levels; i++) {
+        for (int j = 0; j < c->layers[i]; j++)
+            blocks_resnet_read_time(&u->level[i].down[j].resnet, d, shift, time);
+        for (int j = 0; j <= c->layers[i]; j++)
+            blocks_resnet_read_time(&u->level[i].up[j].resnet, d, shift, time);
+    }
+    blocks_resnet_read_time(&u->mid1, d, shift, time);
+    blocks_resnet_read_time(&u->mid2, d, shift, time);
+    arena_rewind(&d->arena, mark);
+}
+
 /* One forward pass: what every layer looks at, and the skips with where each one was carved. */
 struct pass {
     struct device *d;
-    struct tensor time, prompt;
+    struct tensor shift, prompt;
     struct tensor skip[SKIPS_MAX];
     size_t mark[SKIPS_MAX];
     int skips;
@@ -274,23 +320,6 @@ static struct tensor push(struct pass *p, int64_t batch, int64_t height, int64_t
     p->mark[p->skips] = arena_mark(&p->d->arena);
     p->skip[p->skips] = tensor_carve(&p->d->arena, p->d->dtype, batch, height, width, channels);
     return p->skip[p->skips++];
-}
-
-static struct tensor embed_time(const struct unet *u, struct tensor t, struct tensor added,
-                                int64_t batch)
-{
-    struct device *d = u->device;
-    const struct unet_config *c = &u->config;
-    struct tensor y = tensor_carve(&d->arena, d->dtype, batch, 1, 1, c->time_width);
-    size_t mark = arena_mark(&d->arena);
-    struct tensor h = tensor_carve_like(&d->arena, y);
-    struct tensor waves = tensor_carve(&d->arena, d->dtype, batch, 1, 1, c->channels[0]);
-
-    d->ops.embed_time(d, waves, t, c->flip, c->freq_shift);
-    d->ops.linear(d, h, waves, &u->time1, &(struct epilogue){.act = ACT_SILU});
-    d->ops.linear(d, y, h, &u->time2, &(struct epilogue){.add = added, .act = ACT_SILU});
-    arena_rewind(&d->arena, mark);
-    return y;
 }
 
 static int64_t shrunk(const struct unet_config *c, int64_t size)
@@ -331,7 +360,7 @@ static void down_layer(struct pass *p, const struct layer *l, struct tensor y, s
     size_t mark = arena_mark(&p->d->arena);
     struct tensor h = l->transformer ? tensor_carve_like(&p->d->arena, y) : y;
 
-    blocks_resnet(&l->resnet, p->d, h, x, p->time, false);
+    blocks_resnet(&l->resnet, p->d, h, x, p->shift, false);
     if (l->transformer)
         transformer_forward(l->transformer, p->d, y, h, p->prompt);
     arena_rewind(&p->d->arena, mark);
@@ -363,10 +392,10 @@ static struct tensor run_mid(const struct unet *u, struct pass *p)
     struct tensor a = seesaw_put(&p->seesaw, x.dtype, x.dim);
     struct tensor b = seesaw_put(&p->seesaw, x.dtype, x.dim);
 
-    blocks_resnet(&u->mid1, p->d, a, x, p->time, false);
+    blocks_resnet(&u->mid1, p->d, a, x, p->shift, false);
     transformer_forward(u->mid, p->d, b, a, p->prompt);
     a = seesaw_put(&p->seesaw, x.dtype, x.dim);
-    blocks_resnet(&u->mid2, p->d, a, b, p->time, false);
+    blocks_resnet(&u->mid2, p->d, a, b, p->shift, false);
     return a;
 }
 
@@ -380,7 +409,7 @@ static struct tensor up_layer(struct pass *p, const struct layer *l, struct tens
         tensor_carve(&p->d->arena, h.dtype, h.dim[0], h.dim[1], h.dim[2], h.dim[3] + skip.dim[3]);
     p->d->ops.concat(p->d, both, h, skip);
     y = seesaw_put(&p->seesaw, h.dtype, dim);
-    blocks_resnet(&l->resnet, p->d, y, both, p->time, true);
+    blocks_resnet(&l->resnet, p->d, y, both, p->shift, true);
     arena_rewind(&p->d->arena, p->mark[p->skips]);
     if (!l->transformer)
         return y;
@@ -414,13 +443,12 @@ void unet_forward(const struct unet *u, struct tensor y, struct unet_rows rows)
     const struct unet_config *c = &u->config;
     struct device *d = u->device;
     size_t mark = arena_mark(&d->arena);
-    struct pass p = {.d = d, .prompt = rows.prompt};
+    struct pass p = {.d = d, .shift = rows.shift, .prompt = rows.prompt};
     struct tensor x = rows.x, h;
 
     assert(x.dim[3] == c->latent_channels && rows.prompt.dim[3] == u->prompt_width);
     assert(x.dim[0] == rows.prompt.dim[0] && tensor_same_shape(x, y));
-    assert(!c->pooled_width || rows.added.dim[0] == x.dim[0]);
-    p.time = embed_time(u, rows.t, rows.added, x.dim[0]);
+    assert(rows.shift.dim[0] == x.dim[0] && rows.shift.dim[3] == u->shift_width);
     seesaw_init(&p.seesaw, &d->arena, seesaw_size(c, x, d->dtype));
     if (c->center) {
         h = tensor_carve_like(&d->arena, x);

@@ -22,6 +22,7 @@ struct unet_info {
     int prompt_width;  /* numbers for each token that a prompt is read into */
     int pooled_width;  /* of a pooled prompt; 0: this UNet looks at none, nor at sizes */
     int added_width;   /* numbers that a pooled prompt and a picture's sizes are read into */
+    int shift_width;   /* numbers that a timestep is read into */
     int multiple;      /* height and width of latents must be divisible by this */
 };
 
@@ -44,12 +45,16 @@ void unet_read_prompt(const struct unet *u, struct tensor prompt, struct tensor 
 void unet_read_pooled(const struct unet *u, struct tensor added, struct tensor pooled,
                       struct tensor sizes);
 
+/* What a step needs to know of its time, for any number of steps: shift[B, 1, 1, shift_width] from
+   timesteps t[B, 1, 1, 1], f32, and added[B, 1, 1, added_width], absent without a pooled_width. */
+void unet_read_time(const struct unet *u, struct tensor shift, struct tensor t,
+                    struct tensor added);
+
 /* What all rows of a step are computed from, all on the device. */
 struct unet_rows {
     struct tensor x;      /* latents [B, h, w, C] */
-    struct tensor t;      /* timesteps [B, 1, 1, 1], f32 */
+    struct tensor shift;  /* [B, 1, 1, shift_width] */
     struct tensor prompt; /* [B, 1, T, prompt_width] */
-    struct tensor added;  /* [B, 1, 1, added_width]; absent without a pooled_width */
 };
 
 /* y[B, h, w, C], f32, on the device. */

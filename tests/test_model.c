@@ -4,6 +4,7 @@
  * words, and folders that do not fit refused. Parity with diffusers is in test_parity.c.
  */
 #include "models/model.h"
+#include "models/unet.h"
 #include "tests/fault.h"
 #include "tests/parity.h"
 
@@ -120,6 +121,67 @@ static void model_makes_the_same_picture_in_any_company(void **state)
     check_company("tests/golden/tiny_sd1", true);
     check_company("tests/golden/tiny_sd1", false);
     check_company("tests/golden/tiny_sdxl", false);
+}
+
+/* The step that comes: its shift as it is read alone, and as it was read with others. */
+static void check_shift(struct device *d, const struct unet *u, const struct latent *l)
+{
+    int kinds = unet_info(u).pooled_width ? 2 : 1, steps = (int)l->shift.dim[0] / kinds;
+    const float t[2] = {l->plan.step[l->step].t, l->plan.step[l->step].t};
+    struct tensor kept = tensor_slice(l->shift, l->step % steps * kinds, kinds), when, alone;
+    size_t mark = arena_mark(&d->arena), bytes = tensor_bytes(kept);
+    char *numbers = malloc(2 * bytes);
+
+    assert_non_null(numbers);
+    assert_true(l->plan.count > steps);
+    when = tensor_carve(&d->arena, DTYPE_F32, kinds, 1, 1, 1);
+    alone = tensor_carve_like(&d->arena, kept);
+    d->ops.upload(d, when, t);
+    unet_read_time(u, alone, when, l->added);
+    d->ops.download(d, numbers, alone);
+    d->ops.download(d, numbers + bytes, kept);
+    arena_rewind(&d->arena, mark);
+    if (memcmp(numbers, numbers + bytes, bytes))
+        fail_msg("time was read otherwise for step %d", l->step);
+    free(numbers);
+}
+
+static void check_shifts(struct device *d, const char *name)
+{
+    struct picture picture = {"a cat", "red", 64, 64, 60, 3.0, SAMPLER_DDIM, 3};
+    struct latent seat, *some[1] = {&seat};
+    struct unet *u = NULL;
+    struct model *m;
+    struct why why = {{0}};
+    char path[256];
+
+    m = open_model(d, parity_path(path, name, ""));
+    if (unet_open(&u, d, parity_path(path, name, "unet"), &why))
+        fail_msg("%s", why.text);
+    take_seats(d, m, &seat, 1, (int[2]){64, 64});
+    start(m, &seat, picture);
+    while (!model_latent_done(&seat)) {
+        model_step(m, some, 1);
+        seat.step--; /* the step that was made: what was read for it is still there */
+        check_shift(d, u, &seat);
+        seat.step++;
+    }
+    assert_int_equal(seat.step, 60);
+    unet_close(&u);
+    model_close(&m);
+}
+
+/* Goal: what time adds to a step is the same to a bit, read for many steps at once or for one
+   alone, and in a picture of more steps than are read at once.
+   Method: every step of 60, against a network that is opened a second time. */
+static void model_reads_time_for_many_steps_as_for_one(void **state)
+{
+    struct device *d = parity_device(false);
+    (void)state;
+
+    check_shifts(d, "sd1");
+    check_shifts(d, "sdxl");
+    device_close(&d);
 }
 
 /* Goal: without guidance the negative prompt is not looked at; with it, it is. */
@@ -547,6 +609,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model_makes_the_same_picture_in_any_company),
+        cmocka_unit_test(model_reads_time_for_many_steps_as_for_one),
         cmocka_unit_test(model_reads_the_negative_prompt_only_with_guidance),
         cmocka_unit_test(model_says_when_a_prompt_was_cut),
         cmocka_unit_test(model_info_comes_from_the_folder),

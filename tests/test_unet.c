@@ -24,7 +24,8 @@ static void forward(struct device *d, void *context)
 {
     struct run *r = context;
     struct unet_info info = unet_info(r->unet);
-    struct unet_rows rows = {.x = parity_upload(d, r->x), .t = parity_upload(d, r->t)};
+    struct unet_rows rows = {.x = parity_upload(d, r->x)};
+    struct tensor added = {0};
     struct tensor y = tensor_carve_like(&d->arena, rows.x);
     struct tensor read = parity_upload(d, r->context);
     int64_t count = read.dim[0];
@@ -32,10 +33,11 @@ static void forward(struct device *d, void *context)
     rows.prompt = tensor_carve(&d->arena, d->dtype, count, 1, read.dim[2], info.prompt_width);
     unet_read_prompt(r->unet, rows.prompt, read);
     if (info.pooled_width) {
-        rows.added = tensor_carve(&d->arena, d->dtype, count, 1, 1, info.added_width);
-        unet_read_pooled(r->unet, rows.added, parity_upload(d, r->pooled),
-                         parity_upload(d, r->sizes));
+        added = tensor_carve(&d->arena, d->dtype, count, 1, 1, info.added_width);
+        unet_read_pooled(r->unet, added, parity_upload(d, r->pooled), parity_upload(d, r->sizes));
     }
+    rows.shift = tensor_carve(&d->arena, d->dtype, count, 1, 1, info.shift_width);
+    unet_read_time(r->unet, rows.shift, parity_upload(d, r->t), added);
     unet_forward(r->unet, y, rows);
     d->ops.download(d, r->out, y);
 }

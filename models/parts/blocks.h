@@ -12,6 +12,7 @@ struct resnet_shape {
     int inputs, outputs;
     int groups;
     int time_width; /* 0: no time embedding */
+    int shift_at;   /* first of its columns in the shifts of all resnets */
     float epsilon;
     float scale; /* the sum is divided by it: output_scale_factor */
 };
@@ -32,9 +33,14 @@ void blocks_conv3_up(struct params *p, struct weight *w, int channels, const cha
 void blocks_resnet_load(struct params *p, struct resnet *r, struct resnet_shape shape,
                         const char *name);
 
-/* y[B, H, W, outputs] from x[B, H, W, inputs]; time is the activated embedding [B, 1, 1, width].
+/* What time adds in it: its columns of shift[B, 1, 1, all columns] from the activated embedding
+   time[B, 1, 1, time_width]. Only for a resnet with a time_width. */
+void blocks_resnet_read_time(const struct resnet *r, struct device *d, struct tensor shift,
+                             struct tensor time);
+
+/* y[B, H, W, outputs] from x[B, H, W, inputs]; shift as above, not looked at without a time_width.
    With `spend`, x may be overwritten: its owner does not need it any more. */
 void blocks_resnet(const struct resnet *r, struct device *d, struct tensor y, struct tensor x,
-                   struct tensor time, bool spend);
+                   struct tensor shift, bool spend);
 
 #endif /* MODELS_PARTS_BLOCKS_H */

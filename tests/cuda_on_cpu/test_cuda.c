@@ -6,6 +6,7 @@
 #include "kernels/cuda.h"
 #include "kernels/devices.h"
 #include "models/model.h"
+#include "models/unet.h"
 #include "tests/cuda_on_cpu/control.h"
 #include "tests/unit.h"
 
@@ -222,6 +223,117 @@ static void a_gpu_too_small_for_the_picture_decodes_in_tiles(void **state)
     close_one(&s);
 }
 
+enum { TOGETHER = 3, PARTY_STEPS = 20 };
+
+/* Pictures of an SDXL that have just sat down. */
+struct party {
+    struct device *device;
+    struct model *model;
+    struct latent seat[TOGETHER], *seats[TOGETHER];
+};
+
+static void open_party(struct party *p)
+{
+    struct picture picture = {.prompt = "fox",
+                              .negative = "red",
+                              .width = 64,
+                              .height = 64,
+                              .steps = PARTY_STEPS,
+                              .guidance = 3,
+                              .sampler = SAMPLER_DDIM};
+    struct why why = {""};
+
+    assert_int_equal(device_open(&p->device, gpu, &why), ST_OK);
+    assert_int_equal(model_open(&p->model, p->device, "tests/golden/tiny_sdxl", &why), ST_OK);
+    device_measure_begin(p->device);
+    for (int i = 0; i < TOGETHER; i++)
+        model_latent_carve(p->model, &p->seat[i], 64, 64);
+    assert_int_equal(model_rehearse(p->model, TOGETHER, 64, 64, &why), ST_OK);
+    assert_int_equal(device_measure_end(p->device, &why), ST_OK);
+    for (int i = 0; i < TOGETHER; i++) {
+        p->seats[i] = &p->seat[i];
+        model_latent_carve(p->model, &p->seat[i], 64, 64);
+        picture.seed = (uint64_t)i;
+        assert_int_equal(model_latent_start(p->model, &p->seat[i], &picture, NULL, NULL, &why),
+                         ST_OK);
+    }
+}
+
+static void close_party(struct party *p)
+{
+    model_close(&p->model);
+    device_close(&p->device);
+    assert_int_equal(control_count().live, 0);
+}
+
+/* One step of the first so many, and what it asked the GPU for. */
+static struct control_counts step_counted(struct party *p, int count)
+{
+    struct control_counts before = control_count(), after;
+
+    model_step(p->model, p->seats, count);
+    assert_int_equal(device_sync(p->device), ST_OK);
+    after = control_count();
+    after.launches -= before.launches;
+    after.graph_launches -= before.graph_launches;
+    return after;
+}
+
+/* Goal: a step starts no more kernels for many pictures than for one, and its network is one graph.
+   Method: pictures at steps of their own, after steps that prepare and that capture. */
+static void a_step_brings_all_pictures_at_once(void **state)
+{
+    struct control_counts counts;
+    struct party p;
+    (void)state;
+
+    open_party(&p);
+    step_counted(&p, 1);
+    step_counted(&p, TOGETHER);
+    assert_int_equal(device_prepare(p.device), ST_OK);
+    step_counted(&p, 1);
+    step_counted(&p, TOGETHER);
+    for (int count = 1; count <= TOGETHER; count += TOGETHER - 1) {
+        counts = step_counted(&p, count);
+        assert_int_equal(counts.graph_launches, 1);
+        assert_int_equal(counts.launches, 4); /* for x, time and prompts, and the sampler's */
+    }
+    close_party(&p);
+}
+
+/* Goal: what time adds to a step is the same to a bit, read for all steps at once or for one alone.
+   Method: what a picture keeps, against a UNet on the same device that is asked step by step. */
+static void time_is_read_for_all_steps_as_for_one(void **state)
+{
+    struct party p;
+    struct latent *l = &p.seat[0];
+    struct unet *u = NULL;
+    struct why why = {""};
+    (void)state;
+
+    open_party(&p);
+    assert_int_equal(unet_open(&u, p.device, "tests/golden/tiny_sdxl/unet", &why), ST_OK);
+    model_step(p.model, p.seats, 1);
+    for (int s = 0; s < PARTY_STEPS; s++) {
+        struct tensor kept = tensor_slice(l->shift, 2 * s, 2), alone, t;
+        const float when[2] = {l->plan.step[s].t, l->plan.step[s].t};
+        size_t mark = arena_mark(&p.device->arena), bytes = tensor_bytes(kept);
+        char numbers[2][4096];
+
+        assert_true(bytes <= sizeof(numbers[0]));
+        alone = tensor_carve_like(&p.device->arena, kept);
+        t = tensor_carve(&p.device->arena, DTYPE_F32, 2, 1, 1, 1);
+        p.device->ops.upload(p.device, t, when);
+        unet_read_time(u, alone, t, l->added);
+        p.device->ops.download(p.device, numbers[0], alone);
+        p.device->ops.download(p.device, numbers[1], kept);
+        arena_rewind(&p.device->arena, mark);
+        assert_memory_equal(numbers[0], numbers[1], bytes);
+    }
+    unet_close(&u);
+    close_party(&p);
+}
+
 /* Goal: whichever call of the runtime fails while a device opens, computes and closes, nothing
    crashes, and it is noticed. Method: fail the first, then the second, until all went well. */
 static void every_call_may_fail(void **state)
@@ -271,6 +383,8 @@ int main(void)
         cmocka_unit_test_teardown(a_device_says_what_it_is, reset),
         cmocka_unit_test_teardown(a_model_larger_than_memory_says_so, reset),
         cmocka_unit_test_teardown(a_gpu_too_small_for_the_picture_decodes_in_tiles, reset),
+        cmocka_unit_test_teardown(a_step_brings_all_pictures_at_once, reset),
+        cmocka_unit_test_teardown(time_is_read_for_all_steps_as_for_one, reset),
         cmocka_unit_test_teardown(every_call_may_fail, reset),
     };
 
