@@ -53,6 +53,7 @@ struct engine {
     atomic_int owned;      /* taken and not handed back: at most what the outbox holds */
     atomic_int seated, finishing;
     atomic_ullong done, failed, cancelled, late, steps;
+    atomic_llong busy_us; /* devices, with texts, steps and pictures */
     atomic_ullong refused[ENGINE_REFUSALS];
     struct stages *stages; /* how long everything took */
 };
@@ -198,10 +199,20 @@ static void leave(struct engine *e, struct job *job)
     pthread_mutex_unlock(&e->lock);
 }
 
+/* The device worked since then. Returns the time. */
+static int64_t count_busy(struct engine *e, int64_t begun_us)
+{
+    int64_t now = clock_now_us(&e->clock);
+
+    atomic_fetch_add(&e->busy_us, now - begun_us);
+    return now;
+}
+
 static void seat_one(struct engine *e, struct batch *batch, struct job *job)
 {
     job->times.seated_us = clock_now_us(&e->clock);
     job->status = batch_seat(batch, job, &job->why);
+    count_busy(e, job->times.seated_us);
     if (job->status) {
         leave(e, job);
         hand_back(e, job);
@@ -283,7 +294,7 @@ static int64_t step(struct engine *e, struct worker *w)
                   "the device failed; ask again when the server has restarted");
         return 0;
     }
-    now = clock_now_us(&e->clock);
+    now = count_busy(e, begun);
     pthread_mutex_lock(&e->lock);
     schedule_stepped(e->schedule, entries, count, now - begun);
     pthread_mutex_unlock(&e->lock);
@@ -311,7 +322,7 @@ static void release(struct engine *e, struct batch *batch, struct job *job)
     int64_t begun = clock_now_us(&e->clock);
 
     batch_decode(batch, job);
-    job->times.decoded_us = clock_now_us(&e->clock);
+    job->times.decoded_us = count_busy(e, begun);
     pthread_mutex_lock(&e->lock);
     schedule_rested(e->schedule, &job->entry,
                     job->times.decoded_us - begun + job->times.text_us - job->times.seated_us);
@@ -751,6 +762,7 @@ void engine_get_stats(const struct engine *e, struct engine_stats *out)
         .cancelled = atomic_load(&e->cancelled),
         .late = atomic_load(&e->late),
         .steps = atomic_load(&e->steps),
+        .busy_us = atomic_load(&e->busy_us),
         .promises = stages_promises(e->stages),
     };
     if (out->waiting)

@@ -44,6 +44,7 @@ enum engine_refusal {
 struct engine_stats {
     int waiting, seated, finishing;
     int seats;         /* pictures that may step at once, on all devices */
+    int64_t busy_us;   /* of all devices since the start, in texts, steps and decodings */
     int64_t oldest_us; /* for how long who waits longest has waited */
     uint64_t done, failed, cancelled, late, steps;
     uint64_t refused[ENGINE_REFUSALS]; /* requests */

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.c - is the device busy with pictures, and does one tenant feel another?
+ *
+ *     bench_engine FOLDER [--device=cpu|cuda|cuda:N] [--threads=N] [--seconds=N]
+ *
+ * Three questions to an engine of 4 seats, without HTTP:
+ *
+ *   busy     16 clients ask again as soon as they are answered: which share of the wall time does
+ *            the device spend in texts, steps and decodings? And how much of that is not kernels:
+ *            the same calls on a device whose ops do nothing (hollow).
+ *   behind   a picture of 4 steps comes when another tenant's 16 pictures of 50 steps wait: how
+ *            many times as long does it take as alone?
+ *   beside   one tenant asks for a picture of 4 steps again and again, first alone, then while
+ *            another has 100 of 150 steps waiting: how does its p95 change?
+ *
+ * The last two are ratios of one run.
+ */
+#include "engine/engine.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JOBS_MAX = 128, SEATS = 4, CLIENTS = 16, ROUNDS = 20, BEHIND_ROUNDS = 6, CROWD = 100 };
+
+struct bench {
+    struct engine *engine;
+    struct job_pool *pool;
+    struct clock clock;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct job *back[JOBS_MAX]; /* answered, not yet looked at */
+    int back_count;
+    uint64_t seed;
+    int failed;
+};
+
+static void job_back(struct job *job)
+{
+    struct bench *b = job->ticket;
+
+    pthread_mutex_lock(&b->lock);
+    b->back[b->back_count++] = job;
+    pthread_cond_signal(&b->changed);
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* The next that was answered; its numbers are read before it goes back to the pool. */
+static struct job *next_back(struct bench *b)
+{
+    struct job *job;
+
+    pthread_mutex_lock(&b->lock);
+    while (!b->back_count)
+        pthread_cond_wait(&b->changed, &b->lock);
+    job = b->back[--b->back_count];
+    pthread_mutex_unlock(&b->lock);
+    b->failed += job->status && job->status != ST_CANCELLED;
+    return job;
+}
+
+/* Another picture; the pool and the queue have room for all. */
+static struct job *ask(struct bench *b, int tenant, int steps)
+{
+    const struct model_info *info = engine_model_info(b->engine, 0);
+    struct why why = {""};
+    struct job *job = NULL;
+    char prompt[64];
+    int bytes = snprintf(prompt, sizeof(prompt), "number %llu", (unsigned long long)b->seed);
+
+    if (job_take(b->pool, &job, 1) || job_set_texts(job, prompt, (size_t)bytes, "", 0, &why))
+        exit(1);
+    job->picture.width = job->picture.height = info->size_default;
+    job->picture.steps = steps;
+    job->picture.guidance = 5;
+    job->picture.sampler = info->sampler_default;
+    job->picture.seed = b->seed++;
+    job->tenant = tenant;
+    job->done = job_back;
+    job->ticket = b;
+    if (engine_submit(b->engine, &job, 1, NULL)) {
+        fprintf(stderr, "bench_engine: the engine refuses\n");
+        exit(1);
+    }
+    return job;
+}
+
+/* Milliseconds of one picture for itself. */
+static double alone_ms(struct bench *b, int tenant, int steps)
+{
+    int64_t begun = clock_now_us(&b->clock);
+    struct job *job = ask(b, tenant, steps), *back;
+    double ms = -1;
+
+    do {
+        back = next_back(b);
+        if (back == job)
+            ms = (double)(clock_now_us(&b->clock) - begun) / 1e3;
+        job_put(b->pool, back);
+    } while (back != job);
+    return ms;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double quantile(double *values, int count, double q)
+{
+    qsort(values, (size_t)count, sizeof(*values), by_size);
+    return values[(int)(q * (count - 1) + 0.5)];
+}
+
+/* --- busy -------------------------------------------------------------------------------- */
+
+static void bench_busy(struct bench *b, int seconds)
+{
+    struct engine_stats before, after;
+    int64_t begun, took_us;
+    int made = 0;
+
+    for (int i = 0; i < CLIENTS; i++)
+        ask(b, 0, 10);
+    engine_get_stats(b->engine, &before);
+    begun = clock_now_us(&b->clock);
+    do {
+        job_put(b->pool, next_back(b));
+        ask(b, 0, 10);
+        made++;
+        took_us = clock_now_us(&b->clock) - begun;
+    } while (took_us < 1000000LL * seconds);
+    engine_get_stats(b->engine, &after);
+    for (int i = 0; i < CLIENTS; i++)
+        job_put(b->pool, next_back(b));
+    printf("busy\t%.2f pictures/s\t%.2f %% of the time in texts, steps and decodings\n",
+           1e6 * made / (double)took_us,
+           100.0 * (double)(after.busy_us - before.busy_us) / (double)took_us);
+}
+
+/* What of that is not kernels: the same calls on a device whose ops do nothing. */
+static void bench_hollow(const struct device_options *options, const char *folder)
+{
+    enum { TIMES = 200 };
+    struct clock clock;
+    struct why why = {""};
+    struct device *d = NULL;
+    struct model *m = NULL;
+    int64_t begun;
+
+    clock_init_real(&clock);
+    if (device_open(&d, *options, &why) || model_open(&m, d, folder, &why)) {
+        fprintf(stderr, "bench_engine: %s\n", why.text);
+        exit(1);
+    }
+    device_measure_begin(d);
+    begun = clock_now_us(&clock);
+    for (int i = 0; i < TIMES; i++)
+        if (model_rehearse(m, SEATS, model_info(m)->size_default, model_info(m)->size_default,
+                           &why))
+            exit(1);
+    printf("hollow\t%.3f ms of a text, a step of %d pictures and a decoding are not kernels\n",
+           (double)(clock_now_us(&clock) - begun) / 1e3 / TIMES, SEATS);
+    if (device_measure_end(d, &why))
+        exit(1);
+    model_close(&m);
+    device_close(&d);
+}
+
+/* --- behind ------------------------------------------------------------------------------ */
+
+/* A small picture of tenant 1 when tenant 0's long ones sit and wait, who are called off behind
+   it. Returns how long it took. */
+static double behind_ms(struct bench *b)
+{
+    struct job *crowd[CLIENTS], *back;
+    struct engine_stats stats;
+    double ms;
+
+    for (int i = 0; i < CLIENTS; i++)
+        crowd[i] = ask(b, 0, 50);
+    do
+        engine_get_stats(b->engine, &stats);
+    while (stats.seated < SEATS);
+    ms = alone_ms(b, 1, 4);
+    for (int i = 0; i < CLIENTS; i++)
+        atomic_store(&crowd[i]->cancelled, true);
+    for (int i = 0; i < CLIENTS; i++) {
+        back = next_back(b);
+        job_put(b->pool, back);
+    }
+    return ms;
+}
+
+static void bench_behind(struct bench *b)
+{
+    double alone[BEHIND_ROUNDS], behind[BEHIND_ROUNDS];
+
+    for (int i = 0; i < BEHIND_ROUNDS; i++) {
+        alone[i] = alone_ms(b, 1, 4);
+        behind[i] = behind_ms(b);
+    }
+    double a = quantile(alone, BEHIND_ROUNDS, 0.5), w = quantile(behind, BEHIND_ROUNDS, 0.5);
+
+    printf("behind\t%.1f ms alone\t%.1f ms behind 16 of 50 steps\t%.2f times\n", a, w, w / a);
+}
+
+/* --- beside ------------------------------------------------------------------------------ */
+
+static double p95_ms(struct bench *b)
+{
+    double ms[ROUNDS];
+
+    for (int i = 0; i < ROUNDS; i++)
+        ms[i] = alone_ms(b, 1, 4);
+    return quantile(ms, ROUNDS, 0.95);
+}
+
+static void bench_beside(struct bench *b)
+{
+    struct job *crowd[CROWD];
+    double alone = p95_ms(b), beside;
+    int left = 0;
+
+    for (int i = 0; i < CROWD; i++)
+        crowd[i] = ask(b, 0, 150);
+    beside = p95_ms(b);
+    for (int i = 0; i < CROWD; i++) {
+        left += !atomic_load(&crowd[i]->cancelled);
+        atomic_store(&crowd[i]->cancelled, true);
+    }
+    for (int i = 0; i < CROWD; i++)
+        job_put(b->pool, next_back(b));
+    printf("beside\t%.1f ms p95 alone\t%.1f ms beside 100 of another\t%.2f times\n", alone, beside,
+           beside / alone);
+}
+
+/* --- the command line -------------------------------------------------------------------- */
+
+static void open_bench(struct bench *b, const struct devices *devices, const char *folder)
+{
+    const struct engine_options options = {.devices = *devices,
+                                           .model_folder = {folder},
+                                           .model_count = 1,
+                                           .seats_max = SEATS,
+                                           .queue_max = JOBS_MAX};
+    struct why why = {""};
+
+    clock_init_real(&b->clock);
+    pthread_mutex_init(&b->lock, NULL);
+    pthread_cond_init(&b->changed, NULL);
+    if (job_pool_open(&b->pool, JOBS_MAX) || engine_open(&b->engine, &options, &why)) {
+        fprintf(stderr, "bench_engine: %s\n", why.text);
+        exit(1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench b = {.seed = 1};
+    struct device_options options = {0};
+    struct devices devices;
+    const char *folder = NULL, *words = "cpu";
+    struct why why = {""};
+    int seconds = 20;
+
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-')
+            folder = argv[i];
+        else if (!strncmp(argv[i], "--device=", 9))
+            words = argv[i] + 9;
+        else if (sscanf(argv[i], "--threads=%d", &options.threads) != 1 &&
+                 sscanf(argv[i], "--seconds=%d", &seconds) != 1)
+            folder = NULL, argc = 0;
+    }
+    if (!folder || devices_find(&devices, words, options, &why)) {
+        fprintf(stderr,
+                "usage: bench_engine FOLDER [--device=cpu|cuda|cuda:N] [--threads=N] "
+                "[--seconds=N]\n%s\n",
+                why.text);
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    open_bench(&b, &devices, folder);
+    bench_busy(&b, seconds);
+    bench_hollow(&devices.device[0], folder);
+    bench_behind(&b);
+    bench_beside(&b);
+    engine_close(&b.engine, 60000);
+    job_pool_close(&b.pool);
+    return b.failed > 0;
+}
