@@ -7,6 +7,7 @@
  * - The file is made with the umask's rights; ours is made before, with 0600.
  * - synchronous=FULL: in WAL mode the milder NORMAL may lose the last commits with the power, and a
  *   key that was revoked must stay so.
+ * - The WAL stays as large as the largest commit made it, pictures and all, without a limit.
  */
 #include "store/sqlite.h"
 
@@ -66,10 +67,15 @@ enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why
 
     va_start(args, types);
     for (int i = 0; types[i] && !failed; i++) {
-        if (types[i] == 'i')
+        if (types[i] == 'i') {
             failed = sqlite3_bind_int64(*out, i + 1, va_arg(args, int64_t));
-        else
+        } else if (types[i] == 's') {
             failed = sqlite3_bind_text(*out, i + 1, va_arg(args, const char *), -1, SQLITE_STATIC);
+        } else {
+            const void *data = va_arg(args, const void *);
+
+            failed = sqlite3_bind_blob64(*out, i + 1, data, va_arg(args, size_t), SQLITE_STATIC);
+        }
     }
     va_end(args);
     if (!failed)
@@ -92,6 +98,17 @@ enum status sqlite_run(struct sqlite *s, sqlite3_stmt *statement, struct why *wh
         st = sqlite_fail(s, why);
     sqlite3_finalize(statement);
     return st;
+}
+
+enum status sqlite_text(char *out, size_t size, sqlite3_stmt *row, int column)
+{
+    size_t bytes = (size_t)sqlite3_column_bytes(row, column);
+    const unsigned char *text = sqlite3_column_text(row, column);
+
+    if (!text || bytes >= size || strlen((const char *)text) != bytes)
+        return ST_INVALID;
+    memcpy(out, text, bytes + 1);
+    return ST_OK;
 }
 
 static enum status run(struct sqlite *s, const char *sql, struct why *why)
@@ -166,6 +183,14 @@ static const struct store_ops ops = {
     .key_revoke = keys_revoke,
     .usage_put = usage_put,
     .usage_list = usage_list,
+    .job_add = jobs_add,
+    .job_find = jobs_find,
+    .job_find_key = jobs_find_key,
+    .job_next = jobs_next,
+    .job_start = jobs_start,
+    .job_end = jobs_end,
+    .job_picture = jobs_picture,
+    .job_sweep = jobs_sweep,
 };
 
 /* ---- opening ---- */
@@ -224,7 +249,9 @@ static enum status set_up(struct sqlite *s, struct why *why)
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     st = recognise(s, &have, why);
     if (!st)
-        st = run(s, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF",
+        st = run(s,
+                 "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; "
+                 "PRAGMA journal_size_limit=16777216",
                  why);
     if (!st)
         st = sqlite_prepare(s, &mode, why, "PRAGMA journal_mode=WAL", "");

@@ -27,6 +27,7 @@
 #define STORE_STORE_H
 
 #include "base/status.h"
+#include "store/jobs.h"
 
 #include <stdint.h>
 
@@ -79,6 +80,29 @@ struct store_ops {
     /* The rows of a day, into room for STORE_USAGE_MAX. */
     enum status (*usage_list)(struct store *s, int64_t day, struct store_usage *out, int *count,
                               struct why *why);
+
+    /* ST_INVALID: this tenant has a job with this key. job->seq is filled in. */
+    enum status (*job_add)(struct store *s, struct store_job *job, const void *body, size_t bytes,
+                           struct why *why);
+    enum status (*job_find)(struct store *s, const char *id, struct store_job *out,
+                            struct why *why);
+    enum status (*job_find_key)(struct store *s, const char *tenant, const char *key,
+                                struct store_job *out, struct why *why);
+    /* The oldest that is to be finished and came after `seq`, with the request as it was sent. */
+    enum status (*job_next)(struct store *s, int64_t seq, struct store_job *out,
+                            struct store_bytes *body, struct why *why);
+    /* It is taken up once more: job->starts and ->falls. Or it is put down without a fall. */
+    enum status (*job_start)(struct store *s, const struct store_job *job, struct why *why);
+    /* It is over: state, times, reason and pictures, all or none. ST_MISSING: it was over before,
+       or is gone. */
+    enum status (*job_end)(struct store *s, const struct store_job *job,
+                           const struct store_picture *pictures, int count, struct why *why);
+    /* Picture k of a completed job. */
+    enum status (*job_picture)(struct store *s, const struct store_job *job, int k,
+                               struct store_picture *out, struct why *why);
+    /* What is too old or too much goes, the oldest first. */
+    enum status (*job_sweep)(struct store *s, int64_t now_s, struct store_keep keep,
+                             struct why *why);
 };
 
 /* Opens or makes the store in `folder` (and the folder), and brings an older one up to date. */

@@ -29,11 +29,16 @@ MUST_USE enum status sqlite_begin(struct sqlite *s, struct why *why);
 MUST_USE enum status sqlite_end(struct sqlite *s, enum status st, struct why *why);
 
 /* A statement of ours with its parameters bound, one character of `types` each: 'i' an int64_t,
-   's' a text that outlives the statement. Under the lock. */
+   's' a text, 'b' bytes and a size_t; both outlive the statement, and NULL is null. Under the lock.
+ */
 MUST_USE enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why,
                                     const char *sql, const char *types, ...);
 /* Step to the end and finalise. */
 MUST_USE enum status sqlite_run(struct sqlite *s, sqlite3_stmt *statement, struct why *why);
+
+/* `text` of at most `size` bytes, NUL included; what is longer was not written by us: ST_INVALID.
+ */
+MUST_USE enum status sqlite_text(char *out, size_t size, sqlite3_stmt *row, int column);
 
 /* keys.c */
 enum status keys_add(struct store *s, const struct store_key *key, int64_t now_s, struct why *why);
@@ -45,5 +50,20 @@ enum status keys_revoke(struct store *s, const char *prefix, int64_t now_s, stru
 enum status usage_put(struct store *s, const struct store_usage *rows, int count, struct why *why);
 enum status usage_list(struct store *s, int64_t day, struct store_usage *out, int *count,
                        struct why *why);
+
+/* jobs.c */
+enum status jobs_add(struct store *s, struct store_job *job, const void *body, size_t bytes,
+                     struct why *why);
+enum status jobs_find(struct store *s, const char *id, struct store_job *out, struct why *why);
+enum status jobs_find_key(struct store *s, const char *tenant, const char *key,
+                          struct store_job *out, struct why *why);
+enum status jobs_next(struct store *s, int64_t seq, struct store_job *out, struct store_bytes *body,
+                      struct why *why);
+enum status jobs_start(struct store *s, const struct store_job *job, struct why *why);
+enum status jobs_end(struct store *s, const struct store_job *job,
+                     const struct store_picture *pictures, int count, struct why *why);
+enum status jobs_picture(struct store *s, const struct store_job *job, int k,
+                         struct store_picture *out, struct why *why);
+enum status jobs_sweep(struct store *s, int64_t now_s, struct store_keep keep, struct why *why);
 
 #endif /* STORE_SQLITE_GUEST_H */

@@ -7,18 +7,6 @@
 
 #define COLUMNS "prefix, hash, tenant, scopes, note, created_s, expires_s, revoked_s"
 
-/* `text` of at most `size` bytes, NUL included; what is longer was not written by us. */
-static enum status read_text(char *out, size_t size, sqlite3_stmt *row, int column)
-{
-    size_t bytes = (size_t)sqlite3_column_bytes(row, column);
-    const unsigned char *text = sqlite3_column_text(row, column);
-
-    if (!text || bytes >= size || strlen((const char *)text) != bytes)
-        return ST_INVALID;
-    memcpy(out, text, bytes + 1);
-    return ST_OK;
-}
-
 static enum status read_row(struct sqlite *s, struct store_key *key, sqlite3_stmt *row,
                             struct why *why)
 {
@@ -28,10 +16,11 @@ static enum status read_row(struct sqlite *s, struct store_key *key, sqlite3_stm
                               .expires_s = sqlite3_column_int64(row, 6),
                               .revoked_s = sqlite3_column_int64(row, 7)};
     if (sqlite3_column_bytes(row, 1) != (int)sizeof(key->hash) ||
-        read_text(key->prefix, sizeof(key->prefix), row, 0) ||
-        read_text(key->tenant, sizeof(key->tenant), row, 2) ||
-        read_text(scopes, sizeof(scopes), row, 3) ||
-        read_text(key->note, sizeof(key->note), row, 4) || scope_parse(&key->scopes, scopes, NULL))
+        sqlite_text(key->prefix, sizeof(key->prefix), row, 0) ||
+        sqlite_text(key->tenant, sizeof(key->tenant), row, 2) ||
+        sqlite_text(scopes, sizeof(scopes), row, 3) ||
+        sqlite_text(key->note, sizeof(key->note), row, 4) ||
+        scope_parse(&key->scopes, scopes, NULL))
         return why_fail(why, ST_INVALID, "%s: the row of key '%.16s' makes no sense", s->path,
                         key->prefix);
     memcpy(key->hash, sqlite3_column_blob(row, 1), sizeof(key->hash));
