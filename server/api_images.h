@@ -4,19 +4,19 @@
  *
  * The io thread reads the request, takes one job per picture and hands them to the engine; the
  * pictures come back on finish threads, and the last of them writes the body there: base64 and
- * JSON, or the picture's own bytes when the client asked with Accept: image/... A generation is
- * what n jobs and one ticket have in common; its jobs go back to their pool on the io thread that
- * took them, so a client that leaves can only ever cancel its own.
+ * JSON, or the picture's own bytes when the client asked with Accept: image/... A generation goes
+ * back to its pool on the io thread that took it, so a client that leaves can only ever cancel its
+ * own.
  */
 #ifndef SERVER_API_IMAGES_H
 #define SERVER_API_IMAGES_H
 
-#include "server/service.h"
-
-/* Room for `jobs_max` pictures on their way, and as many requests. */
-MUST_USE enum status images_open(struct images **out, int jobs_max);
-void images_close(struct images **images); /* after the last answer */
+#include "server/generation.h"
 
 void images_generate(struct service *s, struct http_request *r);
+
+/* Begin the answer to a generation whose jobs are all done: pictures and what they took, or why
+   not. What the pictures are made of is taken. */
+void images_write(struct answer *a, const struct generation *g);
 
 #endif /* SERVER_API_IMAGES_H */

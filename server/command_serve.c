@@ -11,10 +11,10 @@
  */
 #include "base/log.h"
 #include "server/api_dashboard.h"
-#include "server/api_images.h"
 #include "server/auth.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/generation.h"
 #include "server/history.h"
 #include "server/listen.h"
 #include "server/restart.h"
@@ -293,7 +293,7 @@ static enum status start(struct server *s, struct why *why)
     st = open_keys(s, why);
     if (st)
         return st;
-    st = images_open(&s->service.images, jobs_max);
+    st = generations_open(&s->service.generations, jobs_max);
     if (!st)
         st = history_open(&s->service.history);
     if (st)
@@ -373,7 +373,7 @@ static bool wait_for_answers(struct server *s, int wait_ms, const sigset_t *sign
 static void tear_down(struct server *s)
 {
     http_close(&s->service.http);
-    images_close(&s->service.images);
+    generations_close(&s->service.generations);
     history_close(&s->service.history);
     auth_close(&s->service.auth);
     tenant_close(&s->service.tenants);

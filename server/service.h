@@ -15,13 +15,15 @@
 #include <stdatomic.h>
 
 struct auth;
+struct generations;
 struct history;
-struct images;
+struct keeper;
 
 struct service {
     _Atomic(struct engine *) engine; /* NULL while the models are loaded, and after they are gone */
     struct http *http;
-    struct images *images;
+    struct generations *generations;
+    struct keeper *keeper;
     struct auth *auth;
     struct tenants *tenants;
     bool metrics_open; /* the metrics need no key */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/order.h"
+
+#include "base/crypto.h"
+#include "server/deadline.h"
+#include "server/negotiate.h"
+
+#include <stdio.h>
+
+static enum status fail(struct request_error *error, enum status st, const char *param,
+                        const char *code)
+{
+    snprintf(error->param, sizeof(error->param), "%s", param);
+    error->code = code;
+    return st;
+}
+
+static enum status check_model(struct service *s, struct order *order, struct request_error *error)
+{
+    struct engine *e = atomic_load(&s->engine);
+    const char *name = order->request.model;
+
+    order->model = name ? engine_find_model(e, name) : 0;
+    if (order->model < 0) {
+        why_fail(&error->why, ST_MISSING, "no model is called '%.64s'; GET /v1/models lists them",
+                 name);
+        return fail(error, ST_MISSING, "model", "model_not_found");
+    }
+    return ST_OK;
+}
+
+static enum status check_picture(struct service *s, struct order *order,
+                                 struct request_error *error)
+{
+    struct engine *e = atomic_load(&s->engine);
+    const struct model_info *info = engine_model_info(e, order->model);
+    enum status st = request_picture(&order->request, info, s->size_max, &order->picture, error);
+
+    if (st)
+        return st;
+    st = engine_check(e, order->model, &order->picture, &error->why);
+    return st ? fail(error, st, "", NULL) : ST_OK;
+}
+
+/* In which format, and whether as bytes. `accept` may be empty. */
+static enum status check_format(struct order *order, struct http_text accept,
+                                struct request_error *error)
+{
+    const struct request *q = &order->request;
+    struct wish wish = negotiate_accept(accept.data, accept.bytes);
+
+    order->raw = wish.raw;
+    order->format = !q->format_given && wish.raw ? wish.best : q->format;
+    if (wish.raw && q->images != 1) {
+        why_fail(&error->why, ST_INVALID, "n must be 1 when Accept asks for an image's bytes");
+        return fail(error, ST_INVALID, "n", NULL);
+    }
+    if (wish.raw && !wish.format[order->format]) {
+        why_fail(&error->why, ST_INVALID, "output_format is not what the Accept header takes");
+        return fail(error, ST_INVALID, "output_format", NULL);
+    }
+    if (q->compression >= 0 && order->format == FORMAT_PNG) {
+        why_fail(&error->why, ST_INVALID,
+                 "output_compression is for output_format webp and jpeg; png loses nothing");
+        return fail(error, ST_INVALID, "output_compression", NULL);
+    }
+    return ST_OK;
+}
+
+/* What this server allows, which may be less than limner could do. */
+static enum status check_allowed(struct service *s, struct order *order,
+                                 struct request_error *error)
+{
+    int images_max = atomic_load(&s->images_max), steps_max = atomic_load(&s->steps_max);
+
+    if (order->request.images > images_max) {
+        why_fail(&error->why, ST_INVALID, "n must be 1 to %d on this server", images_max);
+        return fail(error, ST_INVALID, "n", NULL);
+    }
+    if (order->request.steps > steps_max) {
+        why_fail(&error->why, ST_INVALID, "num_inference_steps must be 1 to %d on this server",
+                 steps_max);
+        return fail(error, ST_INVALID, "num_inference_steps", NULL);
+    }
+    if (order->picture.steps > steps_max)
+        order->picture.steps = steps_max;
+    return ST_OK;
+}
+
+static enum status choose_seed(struct order *order, struct request_error *error)
+{
+    uint32_t seed; /* short enough to be typed again */
+
+    if (order->request.seed_given)
+        return ST_OK;
+    if (crypto_random(&seed, sizeof(seed))) {
+        why_fail(&error->why, ST_IO, "no random numbers");
+        return fail(error, ST_IO, "", NULL);
+    }
+    order->picture.seed = seed;
+    return ST_OK;
+}
+
+/* What the request says, or else what the tenant's requests have. */
+static enum status read_deadline(struct service *s, const struct http_request *r,
+                                 struct order *order, struct request_error *error)
+{
+    struct http_text deadline = http_header(r, "x-request-deadline-ms");
+    struct http_text prefer = http_header(r, "prefer");
+    struct tenant_limits limits;
+    enum status st = deadline_read(&order->deadline_ms, deadline.data, deadline.bytes, prefer.data,
+                                   prefer.bytes, &error->why);
+
+    if (st)
+        return fail(error, st, "x-request-deadline-ms", NULL);
+    tenant_get(s->tenants, r->tenant - 1, &limits);
+    order->weight = limits.weight;
+    if (!order->deadline_ms)
+        order->deadline_ms = limits.deadline_ms;
+    return ST_OK;
+}
+
+enum status order_parse(struct service *s, struct order *order, struct http_text body,
+                        const char *model, struct request_error *error)
+{
+    enum status st;
+
+    *order = (struct order){.weight = 1};
+    st = request_parse(&order->request, body.data, body.bytes, error);
+    if (st)
+        return st;
+    if (model)
+        order->request.model = model;
+    st = check_model(s, order, error);
+    return st ? st : check_picture(s, order, error);
+}
+
+enum status order_read(struct service *s, struct order *order, const struct http_request *r,
+                       struct request_error *error)
+{
+    struct http_text accept = http_header(r, "accept");
+    enum status st = order_parse(s, order, r->body, NULL, error);
+
+    if (!st)
+        st = check_allowed(s, order, error);
+    if (!st)
+        st = check_format(order, accept, error);
+    if (!st)
+        st = choose_seed(order, error);
+    if (!st)
+        st = read_deadline(s, r, order, error);
+    return st;
+}
+
+void order_close(struct order *order)
+{
+    request_close(&order->request);
+}

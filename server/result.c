@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/result.h"
+
+#include "base/crypto.h"
+
+#include <stdio.h>
+
+const char *result_format_name(enum format format)
+{
+    static const char *const names[] = {
+        [FORMAT_PNG] = "png", [FORMAT_WEBP] = "webp", [FORMAT_JPEG] = "jpeg"};
+
+    return names[format];
+}
+
+int result_cut(const struct generation *g)
+{
+    return g->job[0]->prompt_cut ? g->prompt_tokens : 0;
+}
+
+void result_of(struct result *out, const struct generation *g)
+{
+    const struct job *first = g->job[0];
+
+    *out = (struct result){
+        .model = g->model,
+        .width = first->picture.width,
+        .height = first->picture.height,
+        .format = first->format,
+        .cut = result_cut(g),
+        .count = g->count,
+    };
+    for (int i = 0; i < g->count; i++) {
+        out->picture[i].seed = g->job[i]->picture.seed;
+        out->picture[i].sha256 = g->job[i]->pixels_sha256;
+        out->picture[i].data = &g->job[i]->body;
+    }
+}
+
+/* base64 ends with a NUL, which falls on the quote behind the string. */
+static void write_picture(struct json_out *o, const struct result *r, int i)
+{
+    struct bytes *data = r->picture[i].data;
+    size_t length = crypto_base64_length(data->count);
+    char *room;
+
+    json_out_object(o, NULL);
+    room = json_out_reserve(o, "b64_json", length);
+    if (room) {
+        char behind = room[length];
+
+        crypto_base64_encode(room, data->data, data->count);
+        room[length] = behind;
+    }
+    bytes_close(data);
+    json_out_int(o, "seed", (int64_t)r->picture[i].seed);
+    json_out_object(o, "limner");
+    json_out_string(o, "pixels_sha256", r->picture[i].sha256);
+    json_out_object_end(o);
+    json_out_object_end(o);
+}
+
+static void write_json(struct answer *a, const struct result *r)
+{
+    struct json_out *o = &a->json;
+    char text[192];
+
+    answer_json(a);
+    json_out_object(o, NULL);
+    json_out_int(o, "created", clock_unix_s());
+    json_out_string(o, "model", r->model);
+    snprintf(text, sizeof(text), "%dx%d", r->width, r->height);
+    json_out_string(o, "size", text);
+    json_out_string(o, "output_format", result_format_name(r->format));
+    json_out_string(o, "background", "opaque");
+    if (r->cut) {
+        snprintf(text, sizeof(text),
+                 "the prompt was cut: the model reads %d tokens, start and end included", r->cut);
+        json_out_array(o, "warnings");
+        json_out_string(o, NULL, text);
+        json_out_array_end(o);
+    }
+    json_out_array(o, "data");
+    for (int i = 0; i < r->count; i++)
+        write_picture(o, r, i);
+    json_out_array_end(o);
+    json_out_object_end(o);
+    answer_json_end(a);
+}
+
+static void write_raw(struct answer *a, const struct result *r)
+{
+    answer_text(a, 200, encode_media_type(r->format), NULL);
+    a->raw = *r->picture[0].data;
+    *r->picture[0].data = (struct bytes){0};
+    answer_header(a, "x-limner-pixels-sha256", "%s", r->picture[0].sha256);
+    answer_header(a, "x-limner-seed", "%llu", (unsigned long long)r->picture[0].seed);
+    if (r->cut)
+        answer_header(a, "x-limner-warning", "prompt cut to %d tokens", r->cut);
+}
+
+void result_write(struct answer *a, const struct result *r, bool raw)
+{
+    if (raw)
+        write_raw(a, r);
+    else
+        write_json(a, r);
+}
+
+void result_write_failure(struct answer *a, enum status st, const char *message)
+{
+    /* A picture that was admitted and then found no memory is not the client's haste. */
+    if (st == ST_FULL)
+        answer_fail_http(a, 503, (struct failure){0}, "the server is out of memory");
+    else
+        answer_fail(a, st, (struct failure){0}, message);
+}
