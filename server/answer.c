@@ -41,9 +41,11 @@ static const struct meaning meanings[] = {
     {403, "invalid_request_error", "insufficient_permissions", false},
     {404, "invalid_request_error", "not_found", false},
     {405, "invalid_request_error", "method_not_allowed", false},
+    {409, "invalid_request_error", "conflict", false},
     {413, "invalid_request_error", "request_too_large", false},
     {415, "invalid_request_error", "unsupported_media_type", false},
     {417, "invalid_request_error", "expectation_failed", false},
+    {422, "invalid_request_error", "unprocessable", false},
     {429, "rate_limit_error", "rate_limit_exceeded", true},
     {500, "server_error", "internal_error", false},
     {503, "server_error", "unavailable", true},
@@ -106,14 +108,15 @@ void answer_fail_http(struct answer *a, int status, struct failure failure, cons
 {
     const struct meaning *meaning = meaning_of(status);
     int after_ms = failure.retry_after_ms > 0 ? failure.retry_after_ms : RETRY_AFTER_MS;
+    bool retry = meaning->retry || failure.retry_after_ms > 0;
 
     answer_json(a);
     a->status = status;
-    if (meaning->retry) {
+    if (retry) {
         answer_header(a, "retry-after", "%d", (after_ms + 999) / 1000);
         answer_header(a, "retry-after-ms", "%d", after_ms);
     }
-    answer_header(a, "x-should-retry", "%s", meaning->retry ? "true" : "false");
+    answer_header(a, "x-should-retry", "%s", retry ? "true" : "false");
     json_out_object(&a->json, NULL);
     json_out_object(&a->json, "error");
     json_out_string(&a->json, "message", message);
@@ -125,16 +128,27 @@ void answer_fail_http(struct answer *a, int status, struct failure failure, cons
     answer_json_end(a);
 }
 
+static const struct outcome *outcome_of(enum status st)
+{
+    size_t i = 0;
+
+    while (outcomes[i].status != st) {
+        i++;
+        assert(i < COUNT_OF(outcomes) && "a failure has a status");
+    }
+    return &outcomes[i];
+}
+
+const char *answer_message(enum status st, const char *message)
+{
+    const struct outcome *outcome = outcome_of(st);
+
+    return outcome->message ? outcome->message : message;
+}
+
 void answer_fail(struct answer *a, enum status st, struct failure failure, const char *message)
 {
-    for (size_t i = 0; i < COUNT_OF(outcomes); i++) {
-        if (outcomes[i].status == st) {
-            message = outcomes[i].message ? outcomes[i].message : message;
-            answer_fail_http(a, outcomes[i].http, failure, message);
-            return;
-        }
-    }
-    assert(false && "a failure has a status");
+    answer_fail_http(a, outcome_of(st)->http, failure, answer_message(st, message));
 }
 
 void answer_close(struct answer *a)

@@ -48,12 +48,15 @@ void answer_header(struct answer *a, const char *name, const char *format, ...) 
 struct failure {
     const char *param;  /* the request's field, or NULL */
     const char *code;   /* NULL: the status's own */
-    int retry_after_ms; /* of 429 and 503; 0: a second */
+    int retry_after_ms; /* trying again can help; 0: 429 and 503 say after a second */
 };
 
 /* Begin an answer that says why not. Overwrites *a. */
 void answer_fail(struct answer *a, enum status st, struct failure failure, const char *message);
-/* The same for what HTTP itself refuses: 400, 401, 403, 404, 405, 413, 415, 417, 503. */
+/* The sentence that strangers are told of it: `message`, or a constant in its place. */
+const char *answer_message(enum status st, const char *message);
+/* The same for what HTTP itself refuses, and what no status of ours says: 400, 401, 403, 404, 405,
+   409, 413, 415, 417, 422, 503. */
 void answer_fail_http(struct answer *a, int status, struct failure failure, const char *message);
 
 void answer_close(struct answer *a); /* frees a body that was never sent */

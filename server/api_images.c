@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api_images.h"
 
+#include "server/api_jobs.h"
 #include "server/negotiate.h"
 #include "server/result.h"
 
@@ -132,7 +133,9 @@ void images_generate(struct service *s, struct http_request *r)
         return;
     }
     st = order_read(s, &order, r, &error);
-    if (!st)
+    if (!st && jobs_are_wanted(r))
+        jobs_create(s, r, &order);
+    else if (!st)
         admit(s, r, &order);
     else
         refuse(r, st, (struct failure){error.param[0] ? error.param : NULL, error.code, 0},

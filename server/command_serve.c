@@ -16,6 +16,7 @@
 #include "server/config.h"
 #include "server/generation.h"
 #include "server/history.h"
+#include "server/keeper.h"
 #include "server/listen.h"
 #include "server/restart.h"
 #include "server/routes.h"
@@ -33,6 +34,7 @@
 #define KEY_LOOKS    5    /* between two looks at the store: 0.5 s */
 #define USAGE_LOOKS  10   /* between two notes of what was used: what a crash may forget */
 #define FLUSH_MS     2000 /* for answers to leave after the last one was written */
+#define ERRANDS_MAX  512  /* requests about jobs at the same time, those who listen included */
 #define JOBS_SPARE   16   /* pictures that are being encoded, or whose answer is on its way */
 
 enum loading { LOADING, LOADED, LOAD_FAILED };
@@ -62,7 +64,7 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
         .listener[ROUTES_METRICS].until_end = true,
         .io_threads = s->config.io_threads,
         .connections_max = s->config.connections,
-        .tickets_max = jobs_max,
+        .tickets_max = jobs_max + ERRANDS_MAX,
         .body_max = BODY_MAX,
         .handle = routes_handle,
         .refuse = routes_refuse,
@@ -280,6 +282,20 @@ static void reload(struct server *s)
     look_at_keys(s);
 }
 
+/* The pictures on their way, and the jobs that are promised. */
+static enum status open_jobs(struct server *s, int jobs_max, struct why *why)
+{
+    const struct keeper_options options = {
+        .errands_max = ERRANDS_MAX,
+        .jobs_max = jobs_max,
+        .keep = {.seconds = s->config.jobs_keep_s, .bytes = (int64_t)s->config.jobs_mib << 20},
+    };
+
+    if (generations_open(&s->service.generations, jobs_max))
+        return why_fail(why, ST_FULL, "no memory for %d pictures on their way", jobs_max);
+    return keeper_open(&s->service.keeper, &s->service, s->store, &options, why);
+}
+
 static enum status start(struct server *s, struct why *why)
 {
     int jobs_max = s->config.queue + s->config.seats + JOBS_SPARE;
@@ -293,12 +309,11 @@ static enum status start(struct server *s, struct why *why)
     st = open_keys(s, why);
     if (st)
         return st;
-    st = generations_open(&s->service.generations, jobs_max);
+    st = open_jobs(s, jobs_max, why);
+    if (!st && history_open(&s->service.history))
+        st = why_fail(why, ST_FULL, "no memory for what is to be drawn");
     if (!st)
-        st = history_open(&s->service.history);
-    if (st)
-        return why_fail(why, st, "no memory for %d pictures on their way", jobs_max);
-    st = open_http(s, jobs_max, why);
+        st = open_http(s, jobs_max, why);
     if (st)
         return st;
     log_info("listening", "api=%d metrics=%d", http_port(s->service.http, ROUTES_PUBLIC),
@@ -361,7 +376,7 @@ static bool wait_for_answers(struct server *s, int wait_ms, const sigset_t *sign
     struct clock *clock = &s->service.clock;
     int64_t until_us = clock_now_us(clock) + (int64_t)wait_ms * 1000;
 
-    while (http_busy(s->service.http) > 0) {
+    while (http_busy(s->service.http) > 0 || keeper_busy(s->service.keeper) > 0) {
         int signal = next_signal(signals, 10);
 
         if (clock_now_us(clock) >= until_us || (signal && signal != SIGHUP))
@@ -372,7 +387,9 @@ static bool wait_for_answers(struct server *s, int wait_ms, const sigset_t *sign
 
 static void tear_down(struct server *s)
 {
+    keeper_stop(s->service.keeper);
     http_close(&s->service.http);
+    keeper_close(&s->service.keeper);
     generations_close(&s->service.generations);
     history_close(&s->service.history);
     auth_close(&s->service.auth);
@@ -387,12 +404,15 @@ static void stop(struct server *s, const sigset_t *signals)
 
     atomic_store(&s->service.draining, true);
     http_drain(s->service.http);
-    log_info("draining", "requests=%d limit_s=%d", http_busy(s->service.http), s->config.drain_s);
+    keeper_drain(s->service.keeper);
+    log_info("draining", "requests=%d jobs=%d limit_s=%d", http_busy(s->service.http),
+             keeper_busy(s->service.keeper), s->config.drain_s);
     finished = wait_for_answers(s, s->config.drain_s * 1000, signals);
     save_usage(s);
     pthread_join(s->loader, NULL);
     engine_close(&s->engine, 0);
     atomic_store(&s->service.engine, NULL);
+    keeper_stop(s->service.keeper);
     wait_for_answers(s, FLUSH_MS, signals);
     tear_down(s);
     log_info("stopped", "%s", finished ? "everything was answered" : "not everything was made");

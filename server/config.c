@@ -22,6 +22,7 @@
 #define CONFIG_SIDE_MAX     8192
 #define CONFIG_CONNECTS_MAX 65536
 #define CONFIG_TILE_MAX     1024
+#define CONFIG_ROOM_MAX     (1 << 24) /* 16 TiB */
 
 enum kind {
     KIND_TEXT,
@@ -69,6 +70,10 @@ static const struct setting settings[] = {
      "pictures that one request may ask for"},
     {"steps-max", KIND_LIMIT, AT(steps_max), 1, SAMPLER_STEPS_MAX, "N",
      "denoising steps of a picture; a model's own number is cut to it"},
+    {"jobs-keep", KIND_INT, AT(jobs_keep_s), 1, 31622400, "SECONDS",
+     "how long a job that is over, its pictures and its Idempotency-Key are kept"},
+    {"jobs-room", KIND_INT, AT(jobs_mib), 1, CONFIG_ROOM_MAX, "MIB",
+     "how much of these is kept; beyond, the oldest go"},
     {"io-threads", KIND_INT, AT(io_threads), 1, CONFIG_IO_MAX, "N", "threads for the network"},
     {"connections", KIND_INT, AT(connections), 1, CONFIG_CONNECTS_MAX, "N",
      "connections at the same time"},
@@ -408,6 +413,8 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         .drain_s = 30,
         .images_max = REQUEST_IMAGES_MAX,
         .steps_max = SAMPLER_STEPS_MAX,
+        .jobs_keep_s = 86400,
+        .jobs_mib = 1024,
         .others = {.weight = 1},
     };
     st = read_config_file(out, count, args, why);

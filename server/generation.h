@@ -26,6 +26,7 @@ struct generation {
     bool refused; /* after the grant: it is given back */
     bool raw;
     int64_t arrived_us;
+    int64_t made_s; /* wall time that the answer says; 0: when it is written */
     char id[HTTP_ID_MAX];
     char model[MODEL_NAME_MAX];
     int prompt_tokens;       /* that the model reads */

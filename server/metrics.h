@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define METRICS_ROUTES_MAX 20
-#define METRICS_CODES_MAX  16
+#define METRICS_CODES_MAX  20
 #define METRICS_MODELS_MAX 8
 
 struct engine;

@@ -28,6 +28,7 @@ void result_of(struct result *out, const struct generation *g)
         .height = first->picture.height,
         .format = first->format,
         .cut = result_cut(g),
+        .made_s = g->made_s ? g->made_s : clock_unix_s(),
         .count = g->count,
     };
     for (int i = 0; i < g->count; i++) {
@@ -67,7 +68,7 @@ static void write_json(struct answer *a, const struct result *r)
 
     answer_json(a);
     json_out_object(o, NULL);
-    json_out_int(o, "created", clock_unix_s());
+    json_out_int(o, "created", r->made_s);
     json_out_string(o, "model", r->model);
     snprintf(text, sizeof(text), "%dx%d", r->width, r->height);
     json_out_string(o, "size", text);

@@ -13,7 +13,8 @@ struct result {
     const char *model;
     int width, height;
     enum format format;
-    int cut; /* tokens that the prompt was cut to; 0: it was not */
+    int cut;        /* tokens that the prompt was cut to; 0: it was not */
+    int64_t made_s; /* wall time */
     int count;
     struct {
         uint64_t seed;

@@ -4,6 +4,7 @@
 #include "server/access.h"
 #include "server/api_dashboard.h"
 #include "server/api_images.h"
+#include "server/api_jobs.h"
 #include "server/api_metrics.h"
 #include "server/auth.h"
 #include "server/limits.h"
@@ -25,6 +26,7 @@ struct route {
     unsigned listeners;
     enum need need;
     void (*handle)(struct service *s, struct http_request *r);
+    const char *other; /* method, or NULL */
 };
 
 static bool is(struct http_text text, const char *word)
@@ -181,18 +183,31 @@ static void handle_generations(struct service *s, struct http_request *r)
     }
 }
 
+/* Jobs are in the store, so they can be asked for while the models are loaded. */
+static void handle_jobs(struct service *s, struct http_request *r)
+{
+    static const char root[] = "/v1/jobs/";
+    struct http_text rest = {r->path.data + sizeof(root) - 1, r->path.bytes - (sizeof(root) - 1)};
+
+    if (atomic_load(&s->draining))
+        refuse_unready(s, r);
+    else
+        jobs_handle(s, r, rest);
+}
+
 /* ---- the table ---- */
 
 static const struct route routes[] = {
-    {"POST", "/v1/images/generations", false, ON_PUBLIC, NEED_GENERATE, handle_generations},
-    {"GET", "/v1/models", false, ON_PUBLIC, NEED_KEY, handle_models},
-    {"GET", "/v1/models/", true, ON_PUBLIC, NEED_KEY, handle_model},
-    {"GET", "/livez", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_live},
-    {"GET", "/readyz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready},
-    {"GET", "/healthz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready},
-    {"GET", "/metrics", false, ON_METRICS, NEED_METRICS, handle_metrics},
-    {"GET", "/dashboard", false, ON_METRICS, NEED_NOTHING, api_dashboard_page},
-    {"GET", "/dashboard/data", false, ON_METRICS, NEED_METRICS, api_dashboard_data},
+    {"POST", "/v1/images/generations", false, ON_PUBLIC, NEED_GENERATE, handle_generations, NULL},
+    {"GET", "/v1/jobs/", true, ON_PUBLIC, NEED_GENERATE, handle_jobs, "DELETE"},
+    {"GET", "/v1/models", false, ON_PUBLIC, NEED_KEY, handle_models, NULL},
+    {"GET", "/v1/models/", true, ON_PUBLIC, NEED_KEY, handle_model, NULL},
+    {"GET", "/livez", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_live, NULL},
+    {"GET", "/readyz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready, NULL},
+    {"GET", "/healthz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready, NULL},
+    {"GET", "/metrics", false, ON_METRICS, NEED_METRICS, handle_metrics, NULL},
+    {"GET", "/dashboard", false, ON_METRICS, NEED_NOTHING, api_dashboard_page, NULL},
+    {"GET", "/dashboard/data", false, ON_METRICS, NEED_METRICS, api_dashboard_data, NULL},
 };
 
 #define ROUTE_COUNT ((int)COUNT_OF(routes))
@@ -222,7 +237,8 @@ static bool is_at(const struct route *route, const struct http_request *r)
 
 static bool takes(const struct route *route, struct http_text method)
 {
-    return is(method, route->method) || (is(method, "HEAD") && !strcmp(route->method, "GET"));
+    return is(method, route->method) || (route->other && is(method, route->other)) ||
+           (is(method, "HEAD") && !strcmp(route->method, "GET"));
 }
 
 /* Is the caller one that this path is for? If not, the request is answered. */
@@ -248,13 +264,15 @@ static bool is_admitted(struct service *s, struct http_request *r, enum need nee
 
 static void refuse_method(struct http_request *r, const struct route *route)
 {
-    bool get = !strcmp(route->method, "GET");
+    const char *head = !strcmp(route->method, "GET") ? ", HEAD" : "";
     struct answer answer;
-    char message[96];
+    char allowed[48], message[96];
 
-    snprintf(message, sizeof(message), "this path takes %s", get ? "GET and HEAD" : route->method);
+    snprintf(allowed, sizeof(allowed), "%s%s%s%s", route->method, head, route->other ? ", " : "",
+             route->other ? route->other : "");
+    snprintf(message, sizeof(message), "this path takes %s", allowed);
     answer_fail_http(&answer, 405, (struct failure){0}, message);
-    answer_header(&answer, "allow", "%s", get ? "GET, HEAD" : route->method);
+    answer_header(&answer, "allow", "%s", allowed);
     http_answer(r, &answer);
 }
 

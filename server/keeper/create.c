@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/crypto.h"
+#include "base/log.h"
+#include "server/async.h"
+#include "server/keeper/room.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- a request that was seen before ---- */
+
+static void answer_job(struct keeper *k, struct errand *e, const struct store_job *job,
+                       bool replayed)
+{
+    struct answer answer;
+
+    look_answer(k, &answer, 202, job);
+    answer_header(&answer, "location", "/v1/jobs/%s", job->id);
+    answer_header(&answer, "preference-applied", "respond-async");
+    if (replayed)
+        answer_header(&answer, "idempotent-replayed", "true");
+    errand_answer(e, &answer);
+}
+
+/* A client that lost its connection and asks again waits for what is under way; one at a time. */
+static void wait_with(struct keeper *k, struct errand *e, const struct store_job *job)
+{
+    struct live *l = live_find(k, job->id);
+
+    if (l && l->waiter && atomic_load(&l->waiter->gone)) {
+        errand_refuse_http(l->waiter, 503, (struct failure){0}, "the client is gone");
+        l->waiter = NULL;
+    }
+    if (l && !l->waiter)
+        l->waiter = e;
+    else
+        errand_refuse_http(e, 409, (struct failure){NULL, "idempotency_in_progress", 1000},
+                           "a request with this Idempotency-Key is under way");
+}
+
+static void replay(struct keeper *k, struct errand *e, const struct store_job *job)
+{
+    if (!crypto_equal(job->hash, e->hash, sizeof(job->hash)))
+        errand_refuse_http(e, 422, (struct failure){.code = "idempotency_key_reused"},
+                           "this Idempotency-Key came with another request before");
+    else if (e->async)
+        answer_job(k, e, job, true);
+    else if (job->state == STORE_JOB_OPEN)
+        wait_with(k, e, job);
+    else
+        look_replay(k, e, job);
+}
+
+/* ---- a fresh one ---- */
+
+static enum status make_id(char id[STORE_JOB_ID_MAX])
+{
+    uint8_t secret[16];
+    char hex[2 * sizeof(secret) + 1];
+
+    if (crypto_random(secret, sizeof(secret)))
+        return ST_IO;
+    crypto_hex(hex, secret, sizeof(secret));
+    snprintf(id, STORE_JOB_ID_MAX, "%s%s", ASYNC_ID_PREFIX, hex);
+    return ST_OK;
+}
+
+static enum status fill_row(struct keeper *k, struct store_job *job, const struct errand *e)
+{
+    const struct picture *p = &e->order.picture;
+    struct tenant_limits limits;
+
+    tenant_get(k->service->tenants, e->tenant, &limits);
+    *job = (struct store_job){.width = p->width,
+                              .height = p->height,
+                              .steps = p->steps,
+                              .images = e->order.request.images,
+                              .seed = (int64_t)p->seed,
+                              .format = (int)e->order.format,
+                              .raw = e->order.raw,
+                              .created_s = clock_unix_s(),
+                              .starts = 1};
+    if (e->order.deadline_ms)
+        job->deadline_ms = keeper_unix_ms() + e->order.deadline_ms -
+                           (clock_now_us(&k->service->clock) - e->arrived_us) / 1000;
+    snprintf(job->tenant, sizeof(job->tenant), "%s", limits.name);
+    snprintf(job->key, sizeof(job->key), "%s", e->key);
+    memcpy(job->hash, e->hash, sizeof(job->hash));
+    return make_id(job->id);
+}
+
+/* What it needs of the tenant's limits and of the pools. NULL: the errand is answered. */
+static struct live *admit(struct keeper *k, struct errand *e)
+{
+    struct service *s = k->service;
+    struct tenant_refusal refusal = {.retry_after_ms = 0};
+    struct tenant_grant grant;
+    struct generation *g;
+    struct answer answer;
+    struct live *l;
+    enum status st = tenant_take(s->tenants, &grant, e->tenant, e->order.request.images,
+                                 service_time(s), &refusal);
+
+    if (st) {
+        metrics_refuse(&s->metrics, METRICS_LIMIT);
+        errand_refuse(e, st,
+                      (struct failure){st == ST_INVALID ? "n" : NULL, NULL, refusal.retry_after_ms},
+                      refusal.why.text);
+        return NULL;
+    }
+    l = live_take(k);
+    g = l ? generation_take(s->generations, e->order.request.images) : NULL;
+    if (g) {
+        g->service = s;
+        g->grant = grant;
+        g->granted = true;
+        l->generation = g;
+        return l;
+    }
+    tenant_return(s->tenants, &grant);
+    if (l)
+        live_put(k, l);
+    metrics_refuse(&s->metrics, METRICS_PLACES);
+    generation_write_full(&answer, s);
+    errand_answer(e, &answer);
+    return NULL;
+}
+
+static void fill(struct keeper *k, struct live *l, const struct order *order, const char *request,
+                 int64_t arrived_us)
+{
+    struct generation *g = l->generation;
+
+    g->owner = l;
+    g->finished = keeper_finished;
+    g->arrived_us = arrived_us;
+    snprintf(g->id, sizeof(g->id), "%s", request);
+    generation_fill(g, k->service, order);
+    snprintf(l->job.model, sizeof(l->job.model), "%s", g->model);
+}
+
+/* The promise is on the disk, or the job is nobody's. */
+static bool promise(struct keeper *k, struct live *l, struct errand *e)
+{
+    struct why why = {""};
+    enum status st = k->store->ops->job_add(k->store, &l->job, e->body.data, e->body.count, &why);
+
+    keeper_note(k, st, &why);
+    if (st) {
+        l->dropped = true;
+        l->generation->refused = true;
+        generation_cancel(l->generation);
+        errand_refuse_store(e, st);
+        return false;
+    }
+    if (!k->first_own)
+        k->first_own = l->job.seq;
+    return true;
+}
+
+static void begin(struct keeper *k, struct errand *e)
+{
+    struct live *l = admit(k, e);
+    struct answer answer;
+
+    if (!l)
+        return;
+    if (fill_row(k, &l->job, e)) {
+        l->generation->refused = true;
+        live_put(k, l);
+        errand_refuse(e, ST_IO, (struct failure){0}, "");
+        return;
+    }
+    fill(k, l, &e->order, e->request, e->arrived_us);
+    if (generation_submit(l->generation, &answer)) {
+        live_put(k, l);
+        errand_answer(e, &answer);
+        return;
+    }
+    if (!promise(k, l, e))
+        return;
+    if (e->async)
+        answer_job(k, e, &l->job, false);
+    else
+        l->waiter = e;
+}
+
+void create_run(struct keeper *k, struct errand *e)
+{
+    struct tenant_limits limits;
+    struct store_job job;
+    struct why why = {""};
+    enum status st = ST_MISSING;
+
+    if (e->key[0]) {
+        tenant_get(k->service->tenants, e->tenant, &limits);
+        st = k->store->ops->job_find_key(k->store, limits.name, e->key, &job, &why);
+    }
+    if (!st && look_is_expired(k, &job)) {
+        keeper_sweep(k);
+        st = ST_MISSING;
+    }
+    if (!st) {
+        replay(k, e, &job);
+    } else if (st != ST_MISSING) {
+        keeper_note(k, st, &why);
+        errand_refuse_store(e, st);
+    } else if (k->draining || !service_engine(k->service)) {
+        errand_refuse_http(e, 503, (struct failure){.retry_after_ms = 2000},
+                           "the server is stopping");
+    } else {
+        begin(k, e);
+    }
+}
+
+/* ---- one that a server left open ---- */
+
+static void give_up(struct keeper *k, struct store_job *job, enum status st, const char *code,
+                    const char *message)
+{
+    end_fail(job, st, code, message);
+    if (!end_store(k, job, NULL, 0))
+        log_info("job", "id=%s given_up=%s why=%s", job->id, code, job->message);
+}
+
+/* The stored request, with what was decided when it came. */
+static bool read_stored(struct keeper *k, struct store_job *job, const struct store_bytes *body,
+                        struct order *order)
+{
+    struct request_error error;
+    enum status st = order_parse(k->service, order, (struct http_text){body->data, body->count},
+                                 job->model, &error);
+
+    if (st) {
+        give_up(k, job, st, error.code ? error.code : "invalid_value", error.why.text);
+        return false;
+    }
+    order->raw = job->raw;
+    order->format = (enum format)job->format;
+    order->picture.seed = (uint64_t)job->seed;
+    order->picture.steps = job->steps;
+    if (job->deadline_ms) {
+        order->deadline_ms = job->deadline_ms - keeper_unix_ms();
+        if (order->deadline_ms <= 0) {
+            give_up(k, job, ST_LATE, "deadline_exceeded",
+                    "the deadline passed while no server ran");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* False: there is no room now. */
+static bool submit_stored(struct keeper *k, struct store_job *job, const struct order *order)
+{
+    int64_t now_us = clock_now_us(&k->service->clock);
+    struct live *l = live_take(k);
+    struct answer answer;
+    struct why why = {""};
+    enum status st = ST_FULL;
+    int tenant = tenant_find(k->service->tenants, job->tenant);
+
+    if (!l)
+        return false;
+    l->job = *job;
+    l->generation = generation_take(k->service->generations, job->images);
+    if (l->generation) {
+        l->generation->service = k->service;
+        l->generation->grant.tenant = tenant < 0 ? 0 : tenant;
+        fill(k, l, order, job->id, now_us);
+        st = generation_submit(l->generation, &answer);
+        if (st)
+            answer_close(&answer);
+    }
+    if (st) {
+        live_put(k, l);
+        if (st == ST_LATE)
+            give_up(k, job, ST_LATE, "deadline_exceeded",
+                    "the deadline cannot be met after the server's restart");
+        return st == ST_LATE;
+    }
+    l->job.starts++;
+    l->job.falls++;
+    keeper_note(k, k->store->ops->job_start(k->store, &l->job, &why), &why);
+    log_info("job", "id=%s taken_up=%d", job->id, l->job.starts);
+    return true;
+}
+
+static bool resume_one(struct keeper *k, struct store_job *job, const struct store_bytes *body)
+{
+    struct order order;
+    bool taken = true;
+
+    if (job->falls >= FALLS_MAX) {
+        give_up(k, job, ST_IO, "internal_error", "");
+        return true;
+    }
+    if (read_stored(k, job, body, &order))
+        taken = submit_stored(k, job, &order);
+    order_close(&order);
+    return taken;
+}
+
+void create_resume(struct keeper *k)
+{
+    while (k->resuming && !k->draining && service_engine(k->service)) {
+        struct store_bytes body = {0};
+        struct store_job job;
+        struct why why = {""};
+        enum status st = k->store->ops->job_next(k->store, k->resumed, &job, &body, &why);
+        bool taken;
+
+        if (st == ST_MISSING || (!st && k->first_own && job.seq >= k->first_own)) {
+            k->resuming = false;
+            free(body.data);
+            return;
+        }
+        keeper_note(k, st, &why);
+        if (st)
+            return;
+        taken = resume_one(k, &job, &body);
+        free(body.data);
+        if (!taken)
+            return;
+        k->resumed = job.seq;
+    }
+}

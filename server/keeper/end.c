@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api_images.h"
+#include "server/keeper/room.h"
+#include "server/result.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+void end_fail(struct store_job *job, enum status st, const char *code, const char *message)
+{
+    job->state = STORE_JOB_FAILED;
+    job->status = st;
+    job->finished_s = clock_unix_s();
+    snprintf(job->code, sizeof(job->code), "%s", code);
+    snprintf(job->message, sizeof(job->message), "%s", answer_message(st, message));
+}
+
+enum status end_store(struct keeper *k, struct store_job *job, const struct store_picture *pictures,
+                      int count)
+{
+    struct why why = {""};
+    enum status st = k->store->ops->job_end(k->store, job, pictures, count, &why);
+
+    if (st == ST_MISSING) /* somebody removed it: there is nothing left to end */
+        return ST_OK;
+    keeper_note(k, st, &why);
+    if (st)
+        job->state = STORE_JOB_OPEN;
+    return st;
+}
+
+static enum status store_pictures(struct keeper *k, struct live *l)
+{
+    struct generation *g = l->generation;
+    struct store_picture pictures[REQUEST_IMAGES_MAX];
+
+    for (int i = 0; i < g->count; i++) {
+        struct job *job = g->job[i];
+
+        pictures[i] = (struct store_picture){.seed = (int64_t)job->picture.seed,
+                                             .data = {job->body.data, job->body.count}};
+        memcpy(pictures[i].sha256, job->pixels_sha256, sizeof(pictures[i].sha256));
+    }
+    l->job.state = STORE_JOB_COMPLETED;
+    l->job.finished_s = clock_unix_s();
+    l->job.cut = result_cut(g);
+    g->made_s = l->job.finished_s;
+    return end_store(k, &l->job, pictures, g->count);
+}
+
+static void answer_waiter(struct live *l)
+{
+    struct errand *e = l->waiter;
+    struct answer answer;
+
+    if (!e)
+        return;
+    l->waiter = NULL;
+    images_write(&answer, l->generation);
+    errand_answer(e, &answer);
+}
+
+/* The server ends before the job does, and the job stays open for the next one. What was handed
+   over in order is no fall. */
+static void leave_open(struct keeper *k, struct live *l)
+{
+    struct why why = {""};
+
+    if (!k->draining)
+        return;
+    l->job.falls--;
+    keeper_note(k, k->store->ops->job_start(k->store, &l->job, &why), &why);
+}
+
+/* Is this failure the server's own end? */
+static bool is_interrupted(const struct job *failed)
+{
+    return failed->status == ST_CANCELLED || failed->status == ST_DEVICE;
+}
+
+static enum status store_end(struct keeper *k, struct live *l, const struct job *failed)
+{
+    if (!failed)
+        return store_pictures(k, l);
+    if (is_interrupted(failed)) {
+        leave_open(k, l);
+        return ST_OK;
+    }
+    end_fail(&l->job, failed->status,
+             failed->status == ST_LATE ? "deadline_exceeded" : "internal_error", failed->why.text);
+    return end_store(k, &l->job, NULL, 0);
+}
+
+/* A store that cannot take the end is asked again at every tick: what was promised is not thrown
+   away, and those who come later find the pools empty. A server that stops leaves the job open. */
+void end_generation(struct keeper *k, struct live *l)
+{
+    enum status st = ST_OK;
+
+    if (!l->done)
+        generation_log(l->generation);
+    l->done = true;
+    if (!l->dropped)
+        st = store_end(k, l, generation_failed(l->generation));
+    if (st && !k->draining)
+        return;
+    answer_waiter(l);
+    live_put(k, l);
+}
+
+void end_cancel(struct keeper *k, struct errand *e)
+{
+    struct store_job job;
+    struct answer answer;
+    struct live *l;
+    enum status st;
+
+    if (!look_find(k, e, &job))
+        return;
+    if (job.state != STORE_JOB_OPEN) {
+        bool before = !strcmp(job.code, "cancelled");
+
+        errand_refuse_http(e, 409,
+                           (struct failure){.code = before ? "already_cancelled" : "job_finished"},
+                           before ? "the job was cancelled before"
+                                  : "the job is over: there is nothing to cancel");
+        return;
+    }
+    l = live_find(k, e->id);
+    end_fail(&job, ST_REFUSED, "cancelled", "the job was cancelled");
+    st = end_store(k, &job, NULL, 0);
+    if (st) {
+        errand_refuse_store(e, st);
+        return;
+    }
+    if (l) {
+        l->dropped = true;
+        generation_cancel(l->generation);
+    }
+    if (l && l->waiter) {
+        errand_refuse_http(l->waiter, 409, (struct failure){.code = "cancelled"},
+                           "the job was cancelled");
+        l->waiter = NULL;
+    }
+    look_answer(k, &answer, 200, &job);
+    errand_answer(e, &answer);
+}
+
+static bool is_begun(const struct generation *g)
+{
+    for (int i = 0; i < g->count; i++) {
+        if (atomic_load(&g->job[i]->state) >= JOB_SEATED)
+            return true;
+    }
+    return false;
+}
+
+void end_hand_over(struct keeper *k)
+{
+    for (struct live *l = k->live; l; l = l->next) {
+        if (!l->dropped && !l->waiter && !is_begun(l->generation))
+            generation_cancel(l->generation);
+    }
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/keeper/room.h"
+#include "server/result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool look_is_expired(const struct keeper *k, const struct store_job *job)
+{
+    return job->state != STORE_JOB_OPEN && job->finished_s + k->keep.seconds <= clock_unix_s();
+}
+
+bool look_find(struct keeper *k, struct errand *e, struct store_job *out)
+{
+    struct tenant_limits limits;
+    struct why why = {""};
+    enum status st = k->store->ops->job_find(k->store, e->id, out, &why);
+
+    tenant_get(k->service->tenants, e->tenant, &limits);
+    if (!st && (strcmp(out->tenant, limits.name) != 0 || look_is_expired(k, out)))
+        st = ST_MISSING; /* another tenant's job is nowhere */
+    if (!st)
+        return true;
+    if (st == ST_MISSING) {
+        errand_refuse_http(e, 404, (struct failure){.code = "job_not_found"},
+                           "there is no such job, or it has expired");
+    } else {
+        keeper_note(k, st, &why);
+        errand_refuse_store(e, st);
+    }
+    return false;
+}
+
+/* ---- the job object ---- */
+
+/* Steps of all pictures that are done; *begun: is one of them seated, or further? */
+static int steps_done(const struct generation *g, bool *begun)
+{
+    int done = 0;
+
+    *begun = false;
+    for (int i = 0; i < g->count; i++) {
+        done += atomic_load(&g->job[i]->step);
+        *begun |= atomic_load(&g->job[i]->state) >= JOB_SEATED;
+    }
+    return done;
+}
+
+static const char *status_of(struct keeper *k, const struct store_job *job, int *progress)
+{
+    struct live *l = live_find(k, job->id);
+    bool begun = false;
+    int steps;
+
+    *progress = job->state == STORE_JOB_COMPLETED ? 100 : 0;
+    if (job->state != STORE_JOB_OPEN)
+        return job->state == STORE_JOB_COMPLETED ? "completed" : "failed";
+    if (!l)
+        return "queued";
+    steps = steps_done(l->generation, &begun);
+    *progress = 100 * steps / (job->steps * job->images);
+    *progress = *progress > 99 ? 99 : *progress;
+    return begun ? "in_progress" : "queued";
+}
+
+static void write_error(struct json_out *o, const struct store_job *job)
+{
+    if (job->state != STORE_JOB_FAILED) {
+        json_out_string(o, "error", NULL);
+        return;
+    }
+    json_out_object(o, "error");
+    json_out_string(o, "code", job->code);
+    json_out_string(o, "message", job->message);
+    json_out_object_end(o);
+}
+
+static void write_time(struct json_out *o, const char *name, int64_t s)
+{
+    if (s)
+        json_out_int(o, name, s);
+    else
+        json_out_string(o, name, NULL);
+}
+
+static void write_images(struct json_out *o, const struct store_job *job)
+{
+    char path[STORE_JOB_ID_MAX + 32];
+
+    json_out_array(o, "images");
+    for (int i = 0; i < job->images && job->state == STORE_JOB_COMPLETED; i++) {
+        snprintf(path, sizeof(path), "/v1/jobs/%s/images/%d", job->id, i);
+        json_out_string(o, NULL, path);
+    }
+    json_out_array_end(o);
+}
+
+void look_write(struct keeper *k, struct json_out *o, const struct store_job *job)
+{
+    char size[32];
+    int progress;
+
+    json_out_object(o, NULL);
+    json_out_string(o, "id", job->id);
+    json_out_string(o, "object", "image.generation.job");
+    json_out_string(o, "status", status_of(k, job, &progress));
+    json_out_int(o, "progress", progress);
+    json_out_int(o, "created_at", job->created_s);
+    write_time(o, "completed_at", job->finished_s);
+    write_time(o, "expires_at", job->finished_s ? job->finished_s + k->keep.seconds : 0);
+    json_out_string(o, "model", job->model);
+    snprintf(size, sizeof(size), "%dx%d", job->width, job->height);
+    json_out_string(o, "size", size);
+    json_out_int(o, "n", job->images);
+    json_out_int(o, "num_inference_steps", job->steps);
+    json_out_int(o, "seed", job->seed);
+    json_out_string(o, "output_format", result_format_name((enum format)job->format));
+    write_error(o, job);
+    write_images(o, job);
+    json_out_object_end(o);
+}
+
+void look_answer(struct keeper *k, struct answer *a, int status, const struct store_job *job)
+{
+    answer_json(a);
+    a->status = status;
+    look_write(k, &a->json, job);
+    answer_json_end(a);
+}
+
+void look_run(struct keeper *k, struct errand *e)
+{
+    struct store_job job;
+    struct answer answer;
+
+    if (!look_find(k, e, &job))
+        return;
+    look_answer(k, &answer, 200, &job);
+    errand_answer(e, &answer);
+}
+
+/* ---- pictures ---- */
+
+static struct bytes bytes_of(struct store_bytes from)
+{
+    return (struct bytes){from.data, from.count};
+}
+
+void look_picture(struct keeper *k, struct errand *e)
+{
+    struct store_job job;
+    struct store_picture picture;
+    struct answer answer;
+    struct why why = {""};
+    enum status st;
+
+    if (!look_find(k, e, &job))
+        return;
+    if (job.state == STORE_JOB_OPEN) {
+        errand_refuse_http(e, 409, (struct failure){NULL, "job_not_finished", 1000},
+                           "the job is not finished yet");
+        return;
+    }
+    st = k->store->ops->job_picture(k->store, &job, e->k, &picture, &why);
+    if (st == ST_MISSING) {
+        errand_refuse_http(e, 404, (struct failure){.code = "image_not_found"},
+                           job.state == STORE_JOB_FAILED ? "the job failed: it has no pictures"
+                                                         : "the job has no picture of this number");
+    } else if (st) {
+        keeper_note(k, st, &why);
+        errand_refuse_store(e, st);
+    } else {
+        answer_text(&answer, 200, encode_media_type((enum format)job.format), NULL);
+        answer.raw = bytes_of(picture.data);
+        answer_header(&answer, "x-limner-pixels-sha256", "%s", picture.sha256);
+        answer_header(&answer, "x-limner-seed", "%lld", (long long)picture.seed);
+        errand_answer(e, &answer);
+    }
+}
+
+/* All pictures of a completed job out of the store; what was read is freed on failure. */
+static enum status read_pictures(struct keeper *k, const struct store_job *job,
+                                 struct store_picture *pictures, struct bytes *data,
+                                 struct result *result)
+{
+    struct why why = {""};
+    enum status st = ST_OK;
+
+    *result = (struct result){.model = job->model,
+                              .width = job->width,
+                              .height = job->height,
+                              .format = (enum format)job->format,
+                              .cut = job->cut,
+                              .made_s = job->finished_s,
+                              .count = job->images};
+    for (int i = 0; i < job->images && !st; i++) {
+        st = k->store->ops->job_picture(k->store, job, i, &pictures[i], &why);
+        if (st)
+            break;
+        data[i] = bytes_of(pictures[i].data);
+        result->picture[i].seed = (uint64_t)pictures[i].seed;
+        result->picture[i].sha256 = pictures[i].sha256;
+        result->picture[i].data = &data[i];
+    }
+    keeper_note(k, st, &why);
+    for (int i = 0; i < job->images && st; i++)
+        bytes_close(&data[i]);
+    return st;
+}
+
+static void write_failed(struct answer *a, const struct store_job *job)
+{
+    struct failure failure = {.code = job->code};
+
+    if (!strcmp(job->code, "cancelled"))
+        answer_fail_http(a, 409, failure, job->message);
+    else
+        answer_fail(a, (enum status)job->status, failure, job->message);
+}
+
+void look_replay(struct keeper *k, struct errand *e, const struct store_job *job)
+{
+    struct store_picture pictures[REQUEST_IMAGES_MAX];
+    struct bytes data[REQUEST_IMAGES_MAX] = {{0}};
+    struct result result;
+    struct answer answer;
+    enum status st;
+
+    if (job->state == STORE_JOB_FAILED) {
+        write_failed(&answer, job);
+    } else {
+        st = read_pictures(k, job, pictures, data, &result);
+        if (st) {
+            errand_refuse_store(e, st);
+            return;
+        }
+        result_write(&answer, &result, job->raw);
+    }
+    answer_header(&answer, "idempotent-replayed", "true");
+    errand_answer(e, &answer);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * room.h - what the keeper's thread works with. Private to keeper.c and here.
+ *
+ * But for what stands under the lock, everything belongs to that thread.
+ */
+#ifndef SERVER_KEEPER_ROOM_H
+#define SERVER_KEEPER_ROOM_H
+
+#include "server/generation.h"
+#include "server/keeper.h"
+
+#include <pthread.h>
+
+#define FALLS_MAX 10 /* servers that may fall under a job before it is given up */
+
+/* A job that is under way. */
+struct live {
+    struct store_job job; /* its row */
+    struct generation *generation;
+    bool dropped;          /* its end is of no interest: cancelled, or never stored */
+    bool done;             /* its pictures wait for a store that can take them */
+    struct errand *waiter; /* who wants the pictures themselves; or NULL */
+    struct live *next;     /* under way, or free */
+};
+
+struct keeper {
+    struct service *service;
+    struct store *store;
+    struct store_keep keep;
+    pthread_t thread;
+    bool running; /* the thread was started */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* anything below */
+    struct errand *free, *first, **last;
+    struct generation *finished;
+    bool drain, drained, stop;
+
+    struct errand *errands; /* memory */
+    struct live *lives;
+    struct live *live, *live_free;
+    atomic_int live_count;
+    bool resuming;     /* there may be jobs of before */
+    int64_t resumed;   /* up to this row they were taken up */
+    int64_t first_own; /* row of the first job of this process; 0: none yet */
+    int64_t sweep_us;  /* when the store is to be swept again */
+    bool store_failed; /* as it was said already */
+    bool draining;     /* the thread's own copy */
+};
+
+/* keeper.c */
+struct live *live_take(struct keeper *k);        /* clean and under way; NULL: there is no room */
+void live_put(struct keeper *k, struct live *l); /* with its generation, if it has one */
+struct live *live_find(struct keeper *k, const char *id);
+void keeper_finished(struct generation *g); /* for generation->finished */
+int64_t keeper_unix_ms(void);
+/* Tell the log once that the store fails, and once that it does no more. */
+void keeper_note(struct keeper *k, enum status st, const struct why *why);
+void keeper_sweep(struct keeper *k);
+void errand_answer(struct errand *e, struct answer *a);
+void errand_refuse(struct errand *e, enum status st, struct failure failure, const char *message);
+void errand_refuse_http(struct errand *e, int status, struct failure failure, const char *message);
+void errand_refuse_store(struct errand *e, enum status st); /* it failed */
+
+/* create.c: a job comes, fresh or from the store. */
+void create_run(struct keeper *k, struct errand *e);
+void create_resume(struct keeper *k); /* as many as there is room for */
+
+/* end.c: a job ends. */
+void end_generation(struct keeper *k, struct live *l);
+/* The row of a job that failed; the message is fit for strangers. */
+void end_fail(struct store_job *job, enum status st, const char *code, const char *message);
+MUST_USE enum status end_store(struct keeper *k, struct store_job *job,
+                               const struct store_picture *pictures, int count);
+void end_cancel(struct keeper *k, struct errand *e);
+void end_hand_over(struct keeper *k); /* what nobody has begun, to the next start */
+
+/* look.c: what is to be seen of a job. */
+void look_run(struct keeper *k, struct errand *e);
+void look_picture(struct keeper *k, struct errand *e);
+/* The job, if it is the asker's; else the errand is answered with 404, or with the store's
+   trouble. */
+bool look_find(struct keeper *k, struct errand *e, struct store_job *out);
+/* Its time is over, though it was not swept yet. */
+bool look_is_expired(const struct keeper *k, const struct store_job *job);
+void look_write(struct keeper *k, struct json_out *o, const struct store_job *job);
+/* Begin an answer with the job object. */
+void look_answer(struct keeper *k, struct answer *a, int status, const struct store_job *job);
+/* The answer to who asked for pictures of a job that is over. */
+void look_replay(struct keeper *k, struct errand *e, const struct store_job *job);
+
+#endif /* SERVER_KEEPER_ROOM_H */
