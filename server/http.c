@@ -11,6 +11,8 @@
  * - It closes a refused upload while bytes still arrive, and the reset that follows may overtake
  *   the answer. A duplicate of the socket is kept and drained for a few seconds.
  * - There is no write timeout. TCP_USER_TIMEOUT ends connections whose reader has stopped.
+ * - A piece of an answer may only be handed over once h2o has asked for it (`proceed`), so there
+ * are two buffers per answer in pieces: one with h2o, one that grows meanwhile.
  * - request timeouts run from the first byte of a request to the last byte of its body.
  */
 #include "server/http.h"
@@ -23,6 +25,7 @@
 #include <stdio.h>
 
 #define REQUEST_TIMEOUT_MS 30000
+#define PENDING_DEFAULT    (1 << 20)
 
 static void configure(struct http *h)
 {
@@ -85,6 +88,8 @@ enum status http_open(struct http **out, const struct http_options *options, str
         return why_fail(why, ST_FULL, "no memory for the HTTP server");
     assert(options->io_threads >= 1 && options->io_threads <= 64);
     h->options = *options;
+    if (!h->options.pending_max)
+        h->options.pending_max = PENDING_DEFAULT;
     clock_init_real(&h->clock);
     configure(h);
     st = crypto_random(unique, sizeof(unique));

@@ -12,6 +12,10 @@
  *     ticket = http_hold(request, owner, gone, over);                    or: on the io thread
  *     http_ticket_answer(ticket, &answer);                               and later, anywhere
  *
+ *     http_ticket_begin(ticket, &head);                                  or: in pieces
+ *     http_ticket_send(ticket, data, bytes);                             as often as there is one
+ *     http_ticket_end(ticket);
+ *
  * h2o is a guest of http.c alone. HTTP/2 and TLS are for a proxy in front (ARCHITECTURE.md).
  */
 #ifndef SERVER_HTTP_H
@@ -58,6 +62,7 @@ struct http_options {
     int connections_max; /* of all io threads together */
     int tickets_max;     /* requests that may be held on one io thread */
     size_t body_max;     /* a bigger body is answered 413 */
+    size_t pending_max;  /* of an answer in pieces, that its client has not taken; 0: 1 MiB */
 
     /* On an io thread. Must answer or hold. */
     void (*handle)(void *context, struct http_request *request);
@@ -88,6 +93,18 @@ MUST_USE struct http_ticket *http_hold(struct http_request *r, void *owner,
                                        void (*gone)(void *owner), void (*over)(void *owner));
 /* From any thread, exactly once per ticket, even when the client is gone. The body is taken. */
 void http_ticket_answer(struct http_ticket *ticket, struct answer *a);
+
+/* The same in pieces: head first, then any number of pieces, then the end, exactly once each and
+   one after the other, from any threads. None of it waits for the client: what he has not taken yet
+   is kept for him, up to `pending_max` of the options. One who is behind that far is cut off, which
+   is told as any client's leaving. False: the client is gone, and nothing more can reach him. */
+void http_ticket_begin(struct http_ticket *ticket, struct answer *head);
+bool http_ticket_send(struct http_ticket *ticket, const char *data, size_t bytes);
+void http_ticket_end(struct http_ticket *ticket);
+/* Bytes of pieces that the client has not taken yet. */
+size_t http_ticket_unsent(struct http_ticket *ticket);
+/* End his connection now, and lose what he has not taken. http_ticket_end follows all the same. */
+void http_ticket_cut(struct http_ticket *ticket);
 
 int http_busy(const struct http *h);        /* requests whose answer has not left yet */
 int http_connections(const struct http *h); /* now open */

@@ -61,28 +61,76 @@ static bool read_head(int fd, struct reply *r)
     return false;
 }
 
-void client_read(int fd, bool has_body, struct reply *r)
+static void read_body(int fd, char *out, size_t bytes)
 {
-    char length[32];
+    for (size_t done = 0; done < bytes;) {
+        ssize_t got = recv(fd, out + done, bytes - done, 0);
 
+        if (got <= 0)
+            fail_msg("the body ended after %zu of %zu bytes", done, bytes);
+        done += (size_t)got;
+    }
+}
+
+/* A line without its CRLF. False: the connection ended. */
+static bool read_line(int fd, char *line, size_t size)
+{
+    size_t used = 0;
+
+    while (used < size && recv(fd, line + used, 1, 0) == 1) {
+        if (line[used++] == '\n') {
+            line[used - 2] = '\0';
+            return true;
+        }
+    }
+    return false;
+}
+
+bool client_read_chunk(int fd, struct reply *r)
+{
+    char line[32], end[2];
+    size_t bytes;
+
+    if (!read_line(fd, line, sizeof(line)))
+        return false;
+    bytes = (size_t)strtoul(line, NULL, 16);
+    r->body = realloc(r->body, r->bytes + bytes + 1);
+    assert_non_null(r->body);
+    read_body(fd, r->body + r->bytes, bytes);
+    read_body(fd, end, 2);
+    r->bytes += bytes;
+    r->body[r->bytes] = '\0';
+    return bytes > 0;
+}
+
+void client_read_head(int fd, struct reply *r)
+{
     memset(r, 0, sizeof(*r));
     do {
         if (!read_head(fd, r))
             return;
         assert_int_equal(sscanf(r->head, "HTTP/1.1 %d", &r->status), 1);
     } while (r->status == 100);
-    if (!reply_header(r, "content-length", length, sizeof(length)))
+}
+
+void client_read(int fd, bool has_body, struct reply *r)
+{
+    char value[32];
+
+    client_read_head(fd, r);
+    if (!r->status)
+        return;
+    if (reply_header(r, "transfer-encoding", value, sizeof(value)) && has_body) {
+        while (client_read_chunk(fd, r))
+            ;
+        return;
+    }
+    if (!reply_header(r, "content-length", value, sizeof(value)) && has_body)
         fail_msg("an answer without a length: %s", r->head);
-    r->bytes = has_body ? (size_t)strtoul(length, NULL, 10) : 0;
+    r->bytes = has_body ? (size_t)strtoul(value, NULL, 10) : 0;
     r->body = calloc(1, r->bytes + 1);
     assert_non_null(r->body);
-    for (size_t done = 0; done < r->bytes;) {
-        ssize_t got = recv(fd, r->body + done, r->bytes - done, 0);
-
-        if (got <= 0)
-            fail_msg("the body ended after %zu of %zu bytes", done, r->bytes);
-        done += (size_t)got;
-    }
+    read_body(fd, r->body, r->bytes);
 }
 
 void client_ask(int port, const char *method, const char *path, const char *headers,

@@ -24,6 +24,11 @@ void client_send_bytes(int fd, const char *data, size_t bytes);
 /* One answer; `has_body` false after HEAD. Close the reply. */
 void client_read(int fd, bool has_body, struct reply *r);
 
+/* The same in parts, of an answer that comes in pieces: first its head, then a chunk more at the
+   end of the body. False: that was the last one, or the connection has ended. */
+void client_read_head(int fd, struct reply *r);
+bool client_read_chunk(int fd, struct reply *r);
+
 /* One request on a connection of its own. `headers` are whole lines, each ending in CRLF; Host,
    and Content-Length for a body that is not NULL, are added. */
 void client_ask(int port, const char *method, const char *path, const char *headers,

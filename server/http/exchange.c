@@ -3,7 +3,6 @@
 #include "server/head.h"
 #include "server/http/guest.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
@@ -117,6 +116,18 @@ void exchange_send(struct exchange *x, struct answer *a)
     h2o_send(req, &body, body_count(req, body), H2O_SEND_STATE_FINAL);
 }
 
+void exchange_begin(struct exchange *x, struct answer *head)
+{
+    h2o_req_t *req = x->req;
+    struct gate *gate = x->connection->gate;
+
+    exchange_take(x, head);
+    req->res.content_length = SIZE_MAX;
+    if (gate->loop->draining && !gate->until_end)
+        req->http1_is_persistent = 0;
+    h2o_start_response(req, &x->generator);
+}
+
 /* h2o forgets the request: its answer has left, or the connection broke. */
 static void exchange_dispose(void *memory)
 {
@@ -131,15 +142,15 @@ static void exchange_dispose(void *memory)
     h->options.answered(h->options.context, &x->request, x->status ? x->status : HTTP_GONE);
     json_out_close(&x->json);
     bytes_close(&x->raw);
+    stream_close(x);
     atomic_fetch_sub(&h->busy, 1);
 }
 
-/* Never called: answers go out in one piece. Its address tells our answers from h2o's own. */
+/* Called between the pieces of an answer. Its address tells our answers from h2o's own. */
 static void exchange_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
-    (void)generator;
     (void)req;
-    assert(false && "an answer is sent in one piece");
+    stream_proceed(H2O_STRUCT_FROM_MEMBER(struct exchange, generator, generator));
 }
 
 static struct http_text text_of(h2o_iovec_t v)

@@ -37,6 +37,12 @@ struct connection {
     h2o_linklist_t link;       /* open or free */
 };
 
+/* Bytes of our own. */
+struct piece {
+    char *data;
+    size_t bytes, size;
+};
+
 /* One request and its answer. It lives in h2o's own pool and dies with the request. */
 struct exchange {
     struct http_request request; /* first: all that a handler sees */
@@ -46,6 +52,9 @@ struct exchange {
     struct http_ticket *ticket; /* while held */
     struct json_out json;       /* the body, until it has left */
     struct bytes raw;
+    struct piece flight,
+        rest; /* of an answer in pieces: with h2o, and what follows once it ended */
+    bool flying, ended;
     int status;
 };
 
@@ -54,11 +63,18 @@ struct http_ticket {
     struct loop *loop;
     struct exchange *exchange; /* NULL once the request died */
     void *owner;
-    void (*gone)(void *owner);
+    void (*leave)(void *owner); /* http_hold's `gone` */
     void (*over)(void *owner);
     bool told; /* the owner knows that the client is gone */
     struct answer answer;
     h2o_linklist_t link; /* held or free */
+
+    pthread_mutex_t lock; /* of what follows: what other threads have left for the loop */
+    bool posted;          /* the message is on its way */
+    bool begun, ended, cut;
+    bool gone; /* the client is: no more pieces */
+    struct piece pending;
+    size_t unsent; /* pending, or in flight */
 };
 
 struct lingerer {
@@ -115,11 +131,19 @@ struct filter {
 int exchange_on_request(h2o_handler_t *handler, h2o_req_t *req);
 void exchange_on_answer(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot);
 void exchange_send(struct exchange *x, struct answer *a);
+void exchange_begin(struct exchange *x, struct answer *head); /* of an answer in pieces */
 
 /* ticket.c: answered tickets come in as messages; the sweep looks for clients that left. */
 void ticket_on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages);
 void ticket_tell(struct http_ticket *ticket);
 void ticket_sweep(struct loop *loop);
+
+/* stream.c: answers in pieces. */
+void stream_move(struct http_ticket *t); /* pass on what other threads have left */
+void stream_proceed(struct exchange *x); /* h2o wants more */
+void stream_close(struct exchange *x);
+void ticket_post(struct http_ticket *t);    /* under its lock */
+void ticket_release(struct http_ticket *t); /* it was answered */
 
 /* linger.c: a refused client may still send; its bytes are thrown away for a while, so that the
    reset that closing would cause does not overtake the answer. */

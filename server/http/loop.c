@@ -110,6 +110,7 @@ enum status loop_init(struct loop *loop, struct http *h, int index)
         h2o_linklist_insert(&loop->connections_free, &loop->connections[i].link);
     for (int i = 0; i < h->options.tickets_max; i++) {
         loop->tickets[i].loop = loop;
+        pthread_mutex_init(&loop->tickets[i].lock, NULL);
         h2o_linklist_insert(&loop->tickets_free, &loop->tickets[i].link);
     }
     return ST_OK;
@@ -220,6 +221,8 @@ void loop_reset(struct loop *loop)
         if (loop->fd[i] >= 0)
             close(loop->fd[i]);
     }
+    for (int i = 0; loop->tickets && i < loop->http->options.tickets_max; i++)
+        pthread_mutex_destroy(&loop->tickets[i].lock);
     free(loop->connections);
     free(loop->tickets);
 }

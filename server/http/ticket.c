@@ -18,34 +18,59 @@ struct http_ticket *http_hold(struct http_request *r, void *owner, void (*gone)(
     h2o_linklist_insert(&loop->tickets_held, &t->link);
     t->exchange = x;
     t->owner = owner;
-    t->gone = gone;
+    t->leave = gone;
     t->over = over;
     t->told = false;
+    t->posted = t->begun = t->ended = t->cut = t->gone = false;
+    t->unsent = 0;
     x->ticket = t;
     return t;
 }
 
+void ticket_post(struct http_ticket *t)
+{
+    if (!t->posted)
+        h2o_multithread_send_message(&t->loop->receiver, &t->message);
+    t->posted = true;
+}
+
 void http_ticket_answer(struct http_ticket *ticket, struct answer *a)
 {
+    pthread_mutex_lock(&ticket->lock);
     ticket->answer = *a;
     *a = (struct answer){0};
-    h2o_multithread_send_message(&ticket->loop->receiver, &ticket->message);
+    ticket_post(ticket);
+    pthread_mutex_unlock(&ticket->lock);
 }
 
 void ticket_tell(struct http_ticket *t)
 {
-    if (!t->told)
-        t->gone(t->owner);
+    if (t->told)
+        return;
     t->told = true;
+    pthread_mutex_lock(&t->lock);
+    t->gone = true;
+    pthread_mutex_unlock(&t->lock);
+    t->leave(t->owner);
+}
+
+void ticket_release(struct http_ticket *t)
+{
+    if (t->exchange)
+        t->exchange->ticket = NULL;
+    t->exchange = NULL;
+    t->over(t->owner);
+    h2o_linklist_unlink(&t->link);
+    h2o_linklist_insert(&t->loop->tickets_free, &t->link);
 }
 
 static void ticket_finish(struct http_ticket *t)
 {
     struct exchange *x = t->exchange;
 
-    t->exchange = NULL;
     if (x) {
         x->ticket = NULL;
+        t->exchange = NULL;
         if (t->told)
             t->answer.close = true;
         exchange_send(x, &t->answer);
@@ -53,9 +78,21 @@ static void ticket_finish(struct http_ticket *t)
             x->status = HTTP_GONE;
     }
     answer_close(&t->answer);
-    t->over(t->owner);
-    h2o_linklist_unlink(&t->link);
-    h2o_linklist_insert(&t->loop->tickets_free, &t->link);
+    ticket_release(t);
+}
+
+static void ticket_look(struct http_ticket *t)
+{
+    bool begun;
+
+    pthread_mutex_lock(&t->lock);
+    t->posted = false;
+    begun = t->begun;
+    pthread_mutex_unlock(&t->lock);
+    if (begun)
+        stream_move(t);
+    else
+        ticket_finish(t);
 }
 
 void ticket_on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
@@ -66,7 +103,7 @@ void ticket_on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
             H2O_STRUCT_FROM_MEMBER(struct http_ticket, message.link, messages->next);
 
         h2o_linklist_unlink(&t->message.link);
-        ticket_finish(t);
+        ticket_look(t);
     }
 }
 
