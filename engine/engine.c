@@ -738,6 +738,17 @@ enum status engine_submit(struct engine *e, struct job *const *jobs, int count, 
     return st;
 }
 
+int engine_position(struct engine *e, const struct job *job)
+{
+    int position = 0;
+
+    pthread_mutex_lock(&e->lock);
+    if (atomic_load(&job->state) == JOB_QUEUED)
+        position = 1 + schedule_before(e->schedule, &job->entry);
+    pthread_mutex_unlock(&e->lock);
+    return position;
+}
+
 bool engine_is_healthy(const struct engine *e)
 {
     return !atomic_load(&e->broken);

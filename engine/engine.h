@@ -75,6 +75,10 @@ MUST_USE enum status engine_check(const struct engine *e, int model, const struc
 MUST_USE enum status engine_submit(struct engine *e, struct job *const *jobs, int count,
                                    int64_t *finish_us);
 
+/* The place in the queue, from 1 on, of a job that was submitted and is not put back; as the
+   deadlines stand, of which fairness among tenants makes another order. 0: it does not wait. */
+int engine_position(struct engine *e, const struct job *job);
+
 /* False once a device broke: drain, exit, let the supervisor restart. */
 bool engine_is_healthy(const struct engine *e);
 void engine_get_stats(const struct engine *e, struct engine_stats *out);

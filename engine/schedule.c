@@ -228,6 +228,19 @@ int schedule_waiting(const struct schedule *s)
     return s->waiting;
 }
 
+int schedule_before(const struct schedule *s, const struct entry *entry)
+{
+    int before = 0;
+
+    for (int i = 0; i < s->waiting; i++) {
+        const struct entry *other = s->waiter[i];
+
+        before += other->key_us < entry->key_us ||
+                  (other->key_us == entry->key_us && other->order < entry->order);
+    }
+    return before;
+}
+
 struct entry *schedule_waiter(struct schedule *s, int i)
 {
     assert(i >= 0 && i < s->waiting);

@@ -74,6 +74,8 @@ MUST_USE enum status schedule_put(struct schedule *s, struct entry *const *entri
 int schedule_waiting(const struct schedule *s);
 struct entry *schedule_waiter(struct schedule *s, int i); /* in no order */
 int schedule_seated(const struct schedule *s, int lane);
+/* How many wait who would come before this one if all were one tenant's. */
+int schedule_before(const struct schedule *s, const struct entry *entry);
 
 /* The next to sit down on this lane; NULL when nobody may. He sits from now on. */
 struct entry *schedule_seat(struct schedule *s, int lane);

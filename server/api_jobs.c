@@ -105,6 +105,9 @@ static void refuse_delete(struct http_request *r)
 
 void jobs_handle(struct service *s, struct http_request *r, struct http_text rest)
 {
+    static const enum errand_kind kinds[] = {
+        [ASYNC_JOB] = ERRAND_LOOK, [ASYNC_EVENTS] = ERRAND_WATCH, [ASYNC_IMAGE] = ERRAND_PICTURE};
+    struct http_text last = http_header(r, "last-event-id");
     struct async_path path;
     bool cancels = is(r->method, "DELETE");
     struct errand *e;
@@ -118,13 +121,11 @@ void jobs_handle(struct service *s, struct http_request *r, struct http_text res
         refuse_delete(r);
         return;
     }
-    e = begin(s, r,
-              cancels                    ? ERRAND_CANCEL
-              : path.part == ASYNC_IMAGE ? ERRAND_PICTURE
-                                         : ERRAND_LOOK);
+    e = begin(s, r, cancels ? ERRAND_CANCEL : kinds[path.part]);
     if (!e)
         return;
     memcpy(e->id, path.id, sizeof(e->id));
     e->k = path.k;
+    e->event = async_event(last.data, last.bytes);
     send(r, e);
 }

@@ -5,6 +5,7 @@
  *     POST   /v1/images/generations     with Prefer: respond-async, or an Idempotency-Key
  *     GET    /v1/jobs/{id}              the job object, in the shape of OpenAI's videos
  *     GET    /v1/jobs/{id}/images/{k}   a picture's bytes
+ *     GET    /v1/jobs/{id}/events       what happens to it, as server-sent events
  *     DELETE /v1/jobs/{id}              cancel
  */
 #ifndef SERVER_API_JOBS_H

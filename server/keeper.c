@@ -169,6 +169,9 @@ static void run_errand(struct keeper *k, struct errand *e)
     case ERRAND_PICTURE:
         look_picture(k, e);
         break;
+    case ERRAND_WATCH:
+        watch_run(k, e);
+        break;
     case ERRAND_CANCEL:
         end_cancel(k, e);
         break;
@@ -274,9 +277,11 @@ static void *run(void *memory)
         tick_us = now_us + TICK_MS * 1000;
         offer_again(k);
         create_resume(k);
+        watch_tick(k);
         if (now_us >= k->sweep_us)
             keeper_sweep(k);
     } while (!mail.stop || k->live);
+    watch_stop(k);
     return NULL;
 }
 

@@ -23,6 +23,7 @@ enum errand_kind {
     ERRAND_CREATE,  /* a job, by `order`, `body`, `hash`, `key` */
     ERRAND_LOOK,    /* the job object */
     ERRAND_PICTURE, /* number `k` */
+    ERRAND_WATCH,   /* events behind number `event` */
     ERRAND_CANCEL,
 };
 
@@ -33,6 +34,8 @@ struct errand {
     int tenant;                /* who asks */
     char id[STORE_JOB_ID_MAX]; /* of the job, unless it is to be created */
     int k;
+    int64_t event;   /* the last one that the client has seen */
+    int64_t sent_us; /* when it was sent something last */
 
     struct order order;
     struct store_bytes body; /* a copy, since the client's own may go with the client */

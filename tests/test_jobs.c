@@ -2,7 +2,7 @@
 /*
  * Jobs from end to end: promises, cancelling, keys of requests, and servers that are killed.
  */
-#include "tests/client.h"
+#include "tests/job_client.h"
 #include "tests/program.h"
 #include "tests/unit.h"
 
@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ASYNC   "Prefer: respond-async\r\n"
 #define SEATS   "limner_pictures_seated"
 #define UNKNOWN "/v1/jobs/job_0123456789abcdef0123456789abcdef"
 #define QUICK   "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"seed\":%d,\"n\":%d}"
@@ -59,95 +58,12 @@ static void stop(struct program *server)
     program_forget(server);
 }
 
-/* ---- requests ---- */
-
-static void ask(const struct program *server, const char *method, const char *path, int status,
-                struct reply *r)
-{
-    client_ask(server->port, method, path, "", NULL, r);
-    if (r->status != status)
-        fail_msg("%s %s: %d, not %d: %s", method, path, r->status, status, r->body);
-}
-
-static const char *text_of(const struct json *o, const char *name)
-{
-    return json_as_string(json_get(o, name));
-}
-
-static void expect_error(struct reply *r, int status, const char *code, bool retry)
-{
-    struct json *root = reply_json(r);
-    char value[16];
-
-    assert_int_equal(r->status, status);
-    assert_string_equal(text_of(json_get(root, "error"), "code"), code);
-    assert_true(reply_header(r, "x-should-retry", value, sizeof(value)));
-    assert_string_equal(value, retry ? "true" : "false");
-    assert_true(reply_header(r, "retry-after", value, sizeof(value)) == retry);
-    json_close(&root);
-    reply_close(r);
-}
-
-/* Ask for a job; its path comes back. */
-static void promise(const struct program *server, const char *headers, const char *body,
-                    char path[64])
-{
-    struct json *root;
-    struct reply r;
-    char all[512], value[64];
-
-    snprintf(all, sizeof(all), ASYNC "%s", headers);
-    client_generate(server->port, all, body, &r);
-    if (r.status != 202)
-        fail_msg("%d: %s", r.status, r.body);
-    assert_true(reply_header(&r, "location", path, 64));
-    assert_true(reply_header(&r, "preference-applied", value, sizeof(value)));
-    assert_string_equal(value, "respond-async");
-    root = reply_json(&r);
-    assert_int_equal(strncmp(path, "/v1/jobs/job_", 13), 0);
-    assert_string_equal(text_of(root, "id"), path + 9);
-    assert_string_equal(text_of(root, "object"), "image.generation.job");
-    json_close(&root);
-    reply_close(&r);
-}
-
-/* Wait until the job is over; the object is the caller's. */
-static struct json *outcome(const struct program *server, const char *path)
-{
-    for (int waited = 0; waited < 60000; waited += 20) {
-        struct json *root;
-        struct reply r;
-        const char *status;
-
-        ask(server, "GET", path, 200, &r);
-        root = reply_json(&r);
-        reply_close(&r);
-        status = text_of(root, "status");
-        if (!strcmp(status, "completed") || !strcmp(status, "failed"))
-            return root;
-        json_close(&root);
-        program_sleep_ms(20);
-    }
-    fail_msg("%s does not end", path);
-    return NULL;
-}
-
-static void expect_completed(const struct program *server, const char *path)
-{
-    struct json *root = outcome(server, path);
-
-    if (strcmp(text_of(root, "status"), "completed") != 0)
-        fail_msg("%s: %s", path, text_of(json_get(root, "error"), "message"));
-    assert_int_equal(json_as_int(json_get(root, "progress")), 100);
-    json_close(&root);
-}
-
 static void picture(const struct program *server, const char *path, int k, struct reply *r)
 {
     char full[96];
 
     snprintf(full, sizeof(full), "%s/images/%d", path, k);
-    ask(server, "GET", full, 200, r);
+    job_ask(server, "GET", full, 200, r);
 }
 
 /* Picture k is what an ordinary request with this body and seed gets. */
@@ -170,16 +86,6 @@ static void expect_picture(const struct program *server, const char *path, int k
     reply_close(&kept);
 }
 
-static void wait_for_metric(const struct program *server, const char *name, double value)
-{
-    for (int waited = 0; waited < 30000; waited += 10) {
-        if (client_metric(server->metrics_port, name) == value)
-            return;
-        program_sleep_ms(10);
-    }
-    fail_msg("%s is not %g", name, value);
-}
-
 /* ---- tests ---- */
 
 static void a_promise_is_kept(void **state)
@@ -192,11 +98,11 @@ static void a_promise_is_kept(void **state)
     (void)state;
     serve(&server, NULL, NULL);
     snprintf(body, sizeof(body), QUICK, 7, 2);
-    promise(&server, "", body, path);
-    root = outcome(&server, path);
-    assert_string_equal(text_of(root, "status"), "completed");
-    assert_string_equal(text_of(root, "model"), "tiny_lcm");
-    assert_string_equal(text_of(root, "size"), "32x32");
+    job_promise(&server, "", body, path);
+    root = job_outcome(&server, path);
+    assert_string_equal(job_text(root, "status"), "completed");
+    assert_string_equal(job_text(root, "model"), "tiny_lcm");
+    assert_string_equal(job_text(root, "size"), "32x32");
     assert_int_equal(json_as_int(json_get(root, "seed")), 7);
     assert_int_equal(json_size(json_get(root, "images")), 2);
     assert_int_equal(json_as_int(json_get(root, "expires_at")),
@@ -208,11 +114,11 @@ static void a_promise_is_kept(void **state)
         expect_picture(&server, path, k, body);
     }
     snprintf(value, sizeof(value), "%.46s/images/2", path);
-    ask(&server, "GET", value, 404, &r);
-    expect_error(&r, 404, "image_not_found", false);
+    job_ask(&server, "GET", value, 404, &r);
+    job_expect_error(&r, 404, "image_not_found", false);
     stop(&server);
     serve(&server, NULL, NULL); /* it is there for the next server too */
-    expect_completed(&server, path);
+    job_expect_completed(&server, path);
     expect_picture(&server, path, 1, body);
     stop(&server);
 }
@@ -239,16 +145,16 @@ static void bad_ids_and_methods_are_told(void **state)
     (void)state;
     serve(&server, NULL, NULL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        ask(&server, "GET", bad[i], 404, &r);
+        job_ask(&server, "GET", bad[i], 404, &r);
         reply_close(&r);
     }
-    ask(&server, "DELETE", UNKNOWN, 404, &r);
-    expect_error(&r, 404, "job_not_found", false);
-    ask(&server, "PUT", UNKNOWN, 405, &r);
+    job_ask(&server, "DELETE", UNKNOWN, 404, &r);
+    job_expect_error(&r, 404, "job_not_found", false);
+    job_ask(&server, "PUT", UNKNOWN, 405, &r);
     assert_true(reply_header(&r, "allow", value, sizeof(value)));
     assert_string_equal(value, "GET, HEAD, DELETE");
     reply_close(&r);
-    ask(&server, "DELETE", UNKNOWN "/events", 405, &r);
+    job_ask(&server, "DELETE", UNKNOWN "/events", 405, &r);
     reply_close(&r);
     stop(&server);
 }
@@ -264,34 +170,34 @@ static void a_cancelled_job_leaves_its_seat_at_once(void **state)
     (void)state;
     serve(&server, NULL, NULL);
     snprintf(body, sizeof(body), LONG, 1, 150);
-    promise(&server, "", body, first);
-    promise(&server, "", body, second);
-    wait_for_metric(&server, SEATS, 1);
+    job_promise(&server, "", body, first);
+    job_promise(&server, "", body, second);
+    job_wait_for_metric(&server, SEATS, 1);
     done = client_metric(server.metrics_port, "limner_denoise_steps_total");
     for (int i = 0; i < 2; i++) {
-        ask(&server, "DELETE", i ? first : second, 200, &r);
+        job_ask(&server, "DELETE", i ? first : second, 200, &r);
         root = reply_json(&r);
-        assert_string_equal(text_of(root, "status"), "failed");
-        assert_string_equal(text_of(json_get(root, "error"), "code"), "cancelled");
+        assert_string_equal(job_text(root, "status"), "failed");
+        assert_string_equal(job_text(json_get(root, "error"), "code"), "cancelled");
         json_close(&root);
         reply_close(&r);
     }
-    wait_for_metric(&server, SEATS, 0);
-    wait_for_metric(&server, "limner_pictures_cancelled_total", 2);
+    job_wait_for_metric(&server, SEATS, 0);
+    job_wait_for_metric(&server, "limner_pictures_cancelled_total", 2);
     done = client_metric(server.metrics_port, "limner_denoise_steps_total") - done;
     if (done > 60)
         fail_msg("%g steps were made for nobody", done);
-    ask(&server, "DELETE", first, 409, &r);
-    expect_error(&r, 409, "already_cancelled", false);
+    job_ask(&server, "DELETE", first, 409, &r);
+    job_expect_error(&r, 409, "already_cancelled", false);
     snprintf(body, sizeof(body), "%.50s/images/0", first);
-    ask(&server, "GET", body, 404, &r);
-    expect_error(&r, 404, "image_not_found", false);
+    job_ask(&server, "GET", body, 404, &r);
+    job_expect_error(&r, 404, "image_not_found", false);
 
     snprintf(body, sizeof(body), QUICK, 1, 1);
-    promise(&server, "", body, first);
-    expect_completed(&server, first);
-    ask(&server, "DELETE", first, 409, &r);
-    expect_error(&r, 409, "job_finished", false);
+    job_promise(&server, "", body, first);
+    job_expect_completed(&server, first);
+    job_ask(&server, "DELETE", first, 409, &r);
+    job_expect_error(&r, 409, "job_finished", false);
     stop(&server);
 }
 
@@ -306,13 +212,13 @@ static void a_late_job_fails_with_its_reason(void **state)
     (void)state;
     serve(&server, NULL, NULL);
     snprintf(body, sizeof(body), LONG, 1, 4);
-    promise(&server, "x-request-deadline-ms: 5000\r\n", body, path);
+    job_promise(&server, "x-request-deadline-ms: 5000\r\n", body, path);
     program_signal(&server, SIGSTOP);
     program_sleep_ms(5100);
     program_signal(&server, SIGCONT);
-    root = outcome(&server, path);
-    assert_string_equal(text_of(root, "status"), "failed");
-    assert_string_equal(text_of(json_get(root, "error"), "code"), "deadline_exceeded");
+    root = job_outcome(&server, path);
+    assert_string_equal(job_text(root, "status"), "failed");
+    assert_string_equal(job_text(json_get(root, "error"), "code"), "deadline_exceeded");
     json_close(&root);
     stop(&server);
 }
@@ -330,18 +236,18 @@ static void a_flood_is_refused_and_what_was_promised_is_kept(void **state)
         struct reply r;
 
         snprintf(body, sizeof(body), LONG, i, 3);
-        client_generate(server.port, ASYNC, body, &r);
+        client_generate(server.port, JOB_ASYNC, body, &r);
         if (r.status == 202) {
             assert_true(reply_header(&r, "location", path[promised++], 64));
             reply_close(&r);
         } else {
             refused++;
-            expect_error(&r, 429, "rate_limit_exceeded", true);
+            job_expect_error(&r, 429, "rate_limit_exceeded", true);
         }
     }
     assert_true(promised >= 10 && refused >= 10);
     for (int i = 0; i < promised; i++)
-        expect_completed(&server, path[i]);
+        job_expect_completed(&server, path[i]);
     stop(&server);
 }
 
@@ -375,10 +281,10 @@ static void a_key_gets_the_same_answer_again(void **state)
     assert_true(client_metric(server.metrics_port, "limner_pictures_done_total") == 0);
 
     client_generate(server.port, "Idempotency-Key: order 7\r\nAccept: image/png\r\n", body, &again);
-    expect_error(&again, 422, "idempotency_key_reused", false);
+    job_expect_error(&again, 422, "idempotency_key_reused", false);
     strcat(body, " ");
     client_generate(server.port, "Idempotency-Key: order 7\r\n", body, &again);
-    expect_error(&again, 422, "idempotency_key_reused", false);
+    job_expect_error(&again, 422, "idempotency_key_reused", false);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         snprintf(headers, sizeof(headers), "Idempotency-Key: %s\r\n", bad[i]);
         client_generate(server.port, headers, body, &again);
@@ -406,14 +312,14 @@ static void a_key_of_a_job_gets_the_same_job(void **state)
     (void)state;
     serve(&server, NULL, NULL);
     snprintf(body, sizeof(body), LONG, 1, 20);
-    promise(&server, "Idempotency-Key: k\r\n", body, path);
-    promise(&server, "Idempotency-Key: k\r\n", body, again);
+    job_promise(&server, "Idempotency-Key: k\r\n", body, path);
+    job_promise(&server, "Idempotency-Key: k\r\n", body, again);
     assert_string_equal(path, again);
     client_generate(server.port, "Idempotency-Key: k\r\n", body, &r); /* and waits for it */
     assert_int_equal(r.status, 200);
     reply_close(&r);
     assert_true(client_metric(server.metrics_port, "limner_pictures_done_total") == 1);
-    client_generate(server.port, ASYNC "Idempotency-Key: k\r\n", body, &r);
+    client_generate(server.port, JOB_ASYNC "Idempotency-Key: k\r\n", body, &r);
     assert_int_equal(r.status, 202);
     assert_true(reply_header(&r, "idempotent-replayed", value, sizeof(value)));
     assert_non_null(strstr(r.body, "\"status\":\"completed\""));
@@ -455,9 +361,9 @@ static void twins_share_one_picture(void **state)
     serve(&server, NULL, NULL);
     snprintf(body, sizeof(body), LONG, 1, 60);
     lost = begin(&server, "Idempotency-Key: k\r\n", body);
-    wait_for_metric(&server, SEATS, 1);
+    job_wait_for_metric(&server, SEATS, 1);
     client_generate(server.port, "Idempotency-Key: k\r\n", body, &r);
-    expect_error(&r, 409, "idempotency_in_progress", true);
+    job_expect_error(&r, 409, "idempotency_in_progress", true);
     close(lost);
     program_sleep_ms(300); /* so that it is noticed */
     patient = begin(&server, "Idempotency-Key: k\r\n", body);
@@ -479,11 +385,11 @@ static void what_is_over_expires(void **state)
     (void)state;
     serve(&server, "--jobs-keep", "1");
     snprintf(body, sizeof(body), QUICK, 1, 1);
-    promise(&server, "Idempotency-Key: k\r\n", body, path);
-    expect_completed(&server, path);
+    job_promise(&server, "Idempotency-Key: k\r\n", body, path);
+    job_expect_completed(&server, path);
     program_sleep_ms(2100);
-    ask(&server, "GET", path, 404, &r);
-    expect_error(&r, 404, "job_not_found", false);
+    job_ask(&server, "GET", path, 404, &r);
+    job_expect_error(&r, 404, "job_not_found", false);
     snprintf(body, sizeof(body), QUICK, 2, 1);
     client_generate(server.port, "Idempotency-Key: k\r\n", body, &r); /* the key is free again */
     assert_int_equal(r.status, 200);
@@ -520,16 +426,16 @@ static void another_tenants_job_is_nowhere(void **state)
     serve(&server, NULL, NULL);
     snprintf(body, sizeof(body), LONG, 1, 30);
     snprintf(headers, sizeof(headers), "%sIdempotency-Key: k\r\n", shop);
-    promise(&server, headers, body, path);
+    job_promise(&server, headers, body, path);
     client_ask(server.port, "GET", path, lab, NULL, &r);
-    expect_error(&r, 404, "job_not_found", false);
+    job_expect_error(&r, 404, "job_not_found", false);
     client_ask(server.port, "DELETE", path, lab, NULL, &r);
-    expect_error(&r, 404, "job_not_found", false);
+    job_expect_error(&r, 404, "job_not_found", false);
     client_ask(server.port, "GET", path, "", NULL, &r);
     assert_int_equal(r.status, 401);
     reply_close(&r);
     snprintf(headers, sizeof(headers), "%sIdempotency-Key: k\r\n", lab);
-    promise(&server, headers, body, other);
+    job_promise(&server, headers, body, other);
     assert_string_not_equal(path, other);
     client_ask(server.port, "DELETE", path, shop, NULL, &r);
     assert_int_equal(r.status, 200);
@@ -557,7 +463,7 @@ static void a_killed_server_loses_no_promise(void **state)
     serve(&server, NULL, NULL);
     for (int i = 0; i < KEPT; i++) {
         snprintf(body, sizeof(body), LONG, i, 8);
-        promise(&server, "", body, path[i]);
+        job_promise(&server, "", body, path[i]);
     }
     for (int round = 0; round < 6; round++) {
         program_sleep_ms(round * 60);
@@ -570,11 +476,11 @@ static void a_killed_server_loses_no_promise(void **state)
         struct reply r;
         char more[96];
 
-        expect_completed(&server, path[i]);
+        job_expect_completed(&server, path[i]);
         snprintf(body, sizeof(body), LONG, i, 8);
         expect_picture(&server, path[i], 0, body);
         snprintf(more, sizeof(more), "%.50s/images/1", path[i]);
-        ask(&server, "GET", more, 404, &r);
+        job_ask(&server, "GET", more, 404, &r);
         reply_close(&r);
     }
     stop(&server);
@@ -594,13 +500,13 @@ static void a_stopping_server_hands_its_queue_over(void **state)
     serve(&server, NULL, NULL);
     for (int i = 0; i < 4; i++) {
         snprintf(body, sizeof(body), LONG, i, i ? 8 : 150);
-        promise(&server, "", body, path[i]);
+        job_promise(&server, "", body, path[i]);
     }
-    wait_for_metric(&server, SEATS, 1);
+    job_wait_for_metric(&server, SEATS, 1);
     stop(&server);
     serve(&server, NULL, NULL);
     for (int i = 3; i >= 0; i--)
-        expect_completed(&server, path[i]);
+        job_expect_completed(&server, path[i]);
     stop(&server);
 }
 

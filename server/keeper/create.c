@@ -219,9 +219,12 @@ void create_run(struct keeper *k, struct errand *e)
 static void give_up(struct keeper *k, struct store_job *job, enum status st, const char *code,
                     const char *message)
 {
+    job->event = watch_last_of(job);
     end_fail(job, st, code, message);
-    if (!end_store(k, job, NULL, 0))
-        log_info("job", "id=%s given_up=%s why=%s", job->id, code, job->message);
+    if (end_store(k, job, NULL, 0))
+        return;
+    log_info("job", "id=%s given_up=%s why=%s", job->id, code, job->message);
+    watch_end(k, job);
 }
 
 /* The stored request, with what was decided when it came. */

@@ -10,7 +10,7 @@
 void end_fail(struct store_job *job, enum status st, const char *code, const char *message)
 {
     job->state = STORE_JOB_FAILED;
-    job->status = st;
+    job->status = (int)st;
     job->finished_s = clock_unix_s();
     snprintf(job->code, sizeof(job->code), "%s", code);
     snprintf(job->message, sizeof(job->message), "%s", answer_message(st, message));
@@ -45,6 +45,7 @@ static enum status store_pictures(struct keeper *k, struct live *l)
     l->job.state = STORE_JOB_COMPLETED;
     l->job.finished_s = clock_unix_s();
     l->job.cut = result_cut(g);
+    l->job.event = watch_last(l);
     g->made_s = l->job.finished_s;
     return end_store(k, &l->job, pictures, g->count);
 }
@@ -87,6 +88,7 @@ static enum status store_end(struct keeper *k, struct live *l, const struct job 
         leave_open(k, l);
         return ST_OK;
     }
+    l->job.event = watch_last(l);
     end_fail(&l->job, failed->status,
              failed->status == ST_LATE ? "deadline_exceeded" : "internal_error", failed->why.text);
     return end_store(k, &l->job, NULL, 0);
@@ -106,6 +108,8 @@ void end_generation(struct keeper *k, struct live *l)
     if (st && !k->draining)
         return;
     answer_waiter(l);
+    if (!l->dropped)
+        watch_end(k, &l->job);
     live_put(k, l);
 }
 
@@ -128,6 +132,7 @@ void end_cancel(struct keeper *k, struct errand *e)
         return;
     }
     l = live_find(k, e->id);
+    job.event = l ? watch_last(l) : watch_last_of(&job);
     end_fail(&job, ST_REFUSED, "cancelled", "the job was cancelled");
     st = end_store(k, &job, NULL, 0);
     if (st) {
@@ -143,6 +148,7 @@ void end_cancel(struct keeper *k, struct errand *e)
                            "the job was cancelled");
         l->waiter = NULL;
     }
+    watch_end(k, &job);
     look_answer(k, &answer, 200, &job);
     errand_answer(e, &answer);
 }

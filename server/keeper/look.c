@@ -34,8 +34,7 @@ bool look_find(struct keeper *k, struct errand *e, struct store_job *out)
 
 /* ---- the job object ---- */
 
-/* Steps of all pictures that are done; *begun: is one of them seated, or further? */
-static int steps_done(const struct generation *g, bool *begun)
+int look_steps(const struct generation *g, bool *begun)
 {
     int done = 0;
 
@@ -58,7 +57,7 @@ static const char *status_of(struct keeper *k, const struct store_job *job, int 
         return job->state == STORE_JOB_COMPLETED ? "completed" : "failed";
     if (!l)
         return "queued";
-    steps = steps_done(l->generation, &begun);
+    steps = look_steps(l->generation, &begun);
     *progress = 100 * steps / (job->steps * job->images);
     *progress = *progress > 99 ? 99 : *progress;
     return begun ? "in_progress" : "queued";
@@ -96,12 +95,12 @@ static void write_images(struct json_out *o, const struct store_job *job)
     json_out_array_end(o);
 }
 
-void look_write(struct keeper *k, struct json_out *o, const struct store_job *job)
+void look_write(struct keeper *k, struct json_out *o, const char *name, const struct store_job *job)
 {
     char size[32];
     int progress;
 
-    json_out_object(o, NULL);
+    json_out_object(o, name);
     json_out_string(o, "id", job->id);
     json_out_string(o, "object", "image.generation.job");
     json_out_string(o, "status", status_of(k, job, &progress));
@@ -125,7 +124,7 @@ void look_answer(struct keeper *k, struct answer *a, int status, const struct st
 {
     answer_json(a);
     a->status = status;
-    look_write(k, &a->json, job);
+    look_write(k, &a->json, NULL, job);
     answer_json_end(a);
 }
 

@@ -14,6 +14,14 @@
 
 #define FALLS_MAX 10 /* servers that may fall under a job before it is given up */
 
+#define EVENTS_MAX     64 /* of a job that are kept for readers who come back */
+#define EVENT_TEXT_MAX 160
+
+struct event {
+    int64_t number;
+    char text[EVENT_TEXT_MAX]; /* its fields as they are sent */
+};
+
 /* A job that is under way. */
 struct live {
     struct store_job job; /* its row */
@@ -21,7 +29,10 @@ struct live {
     bool dropped;          /* its end is of no interest: cancelled, or never stored */
     bool done;             /* its pictures wait for a store that can take them */
     struct errand *waiter; /* who wants the pictures themselves; or NULL */
-    struct live *next;     /* under way, or free */
+    int position, steps;   /* as the last event said them */
+    int64_t events;        /* that have been, the newest EVENTS_MAX of them in the ring */
+    struct event event[EVENTS_MAX];
+    struct live *next; /* under way, or free */
 };
 
 struct keeper {
@@ -41,12 +52,13 @@ struct keeper {
     struct live *lives;
     struct live *live, *live_free;
     atomic_int live_count;
-    bool resuming;     /* there may be jobs of before */
-    int64_t resumed;   /* up to this row they were taken up */
-    int64_t first_own; /* row of the first job of this process; 0: none yet */
-    int64_t sweep_us;  /* when the store is to be swept again */
-    bool store_failed; /* as it was said already */
-    bool draining;     /* the thread's own copy */
+    struct errand *watchers; /* who listen, to any job */
+    bool resuming;           /* there may be jobs of before */
+    int64_t resumed;         /* up to this row they were taken up */
+    int64_t first_own;       /* row of the first job of this process; 0: none yet */
+    int64_t sweep_us;        /* when the store is to be swept again */
+    bool store_failed;       /* as it was said already */
+    bool draining;           /* the thread's own copy */
 };
 
 /* keeper.c */
@@ -84,10 +96,24 @@ void look_picture(struct keeper *k, struct errand *e);
 bool look_find(struct keeper *k, struct errand *e, struct store_job *out);
 /* Its time is over, though it was not swept yet. */
 bool look_is_expired(const struct keeper *k, const struct store_job *job);
-void look_write(struct keeper *k, struct json_out *o, const struct store_job *job);
+/* As a member of an object, or by itself without a name. */
+void look_write(struct keeper *k, struct json_out *o, const char *name,
+                const struct store_job *job);
 /* Begin an answer with the job object. */
 void look_answer(struct keeper *k, struct answer *a, int status, const struct store_job *job);
 /* The answer to who asked for pictures of a job that is over. */
 void look_replay(struct keeper *k, struct errand *e, const struct store_job *job);
+/* Steps of all pictures that are done; *begun: is one of them seated, or further? */
+int look_steps(const struct generation *g, bool *begun);
+
+/* watch.c: what happens to a job, as events. */
+void watch_run(struct keeper *k, struct errand *e);
+void watch_tick(struct keeper *k);
+/* A job is over, or this server lets go of it: its listeners are told, and sent away. */
+void watch_end(struct keeper *k, const struct store_job *job);
+void watch_stop(struct keeper *k); /* all of them */
+/* The number of a job's last event, if it ends now; and of one that is not under way. */
+int64_t watch_last(const struct live *l);
+int64_t watch_last_of(const struct store_job *job);
 
 #endif /* SERVER_KEEPER_ROOM_H */

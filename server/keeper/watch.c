@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch.c - what happens to jobs, as server-sent events.
+ *
+ *     event: job.queued       data: {"type":"job.queued","position":3}
+ *     event: job.progress     data: {"type":"job.progress","step":7,"steps":25,"progress":28}
+ *     event: job.completed    data: {"type":"job.completed","job":{...}}       or job.failed
+ *
+ * The keeper looks at every tick; what happens between two looks is one event. Numbers rise also
+ * from one server to the next: `starts` of the job times a million, and the count.
+ */
+#include "base/json.h"
+#include "server/keeper/room.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NUMBERS    1000000 /* of events from one start to the next */
+#define UNSENT_MAX 65536   /* of a reader's: then he does not read */
+#define PING_US    5000000
+#define RETRY_MS   1000 /* after which a reader comes back */
+
+/* ---- events ---- */
+
+int64_t watch_last(const struct live *l)
+{
+    return l->job.starts * (int64_t)NUMBERS + l->events + 1;
+}
+
+int64_t watch_last_of(const struct store_job *job)
+{
+    return job->starts * (int64_t)NUMBERS + NUMBERS - 1;
+}
+
+static void add(struct live *l, const char *name, const char *fields)
+{
+    struct event *event = &l->event[l->events % EVENTS_MAX];
+
+    if (l->events >= NUMBERS - 3)
+        return;
+    event->number = watch_last(l);
+    l->events++;
+    snprintf(event->text, sizeof(event->text),
+             "id: %" PRId64 "\nevent: %s\ndata: {\"type\":\"%s\",%s}\n\n", event->number, name,
+             name, fields);
+}
+
+static void note_progress(struct live *l)
+{
+    int all = l->job.steps * l->job.images, steps;
+    char fields[80];
+    bool begun;
+
+    steps = look_steps(l->generation, &begun);
+    steps = steps < all ? steps : all;
+    if (!begun || steps == l->steps)
+        return;
+    l->steps = steps;
+    snprintf(fields, sizeof(fields), "\"step\":%d,\"steps\":%d,\"progress\":%d", steps, all,
+             steps < all ? 100 * steps / all : 99);
+    add(l, "job.progress", fields);
+}
+
+static void note_position(struct keeper *k, struct live *l)
+{
+    struct engine *e = service_engine(k->service);
+    int position = e ? engine_position(e, l->generation->job[0]) : 0;
+    char fields[32];
+
+    if (!position || position == l->position)
+        return;
+    l->position = position;
+    snprintf(fields, sizeof(fields), "\"position\":%d", position);
+    add(l, "job.queued", fields);
+}
+
+/* ---- readers ---- */
+
+static void send(struct errand *e, const char *text, size_t bytes)
+{
+    if (http_ticket_unsent(e->ticket) > UNSENT_MAX)
+        http_ticket_cut(e->ticket);
+    else if (!http_ticket_send(e->ticket, text, bytes))
+        atomic_store(&e->gone, true);
+    e->sent_us = clock_now_us(&e->keeper->service->clock);
+}
+
+static void send_news(struct errand *e, const struct live *l)
+{
+    int64_t first = l->events > EVENTS_MAX ? l->events - EVENTS_MAX : 0;
+
+    for (int64_t i = first; i < l->events; i++) {
+        const struct event *event = &l->event[i % EVENTS_MAX];
+
+        if (event->number <= e->event)
+            continue;
+        e->event = event->number;
+        send(e, event->text, strlen(event->text));
+    }
+}
+
+static void send_end(struct keeper *k, struct errand *e, const struct store_job *job)
+{
+    const char *name = job->state == STORE_JOB_COMPLETED ? "job.completed" : "job.failed";
+    struct json_out data = {0};
+    char head[96];
+
+    if (job->state == STORE_JOB_OPEN || job->event <= e->event)
+        return;
+    json_out_object(&data, NULL);
+    json_out_string(&data, "type", name);
+    look_write(k, &data, "job", job);
+    json_out_object_end(&data);
+    if (!data.failed) {
+        snprintf(head, sizeof(head), "id: %" PRId64 "\nevent: %s\ndata: ", job->event, name);
+        send(e, head, strlen(head));
+        send(e, data.text, data.bytes);
+        send(e, "\n\n", 2);
+    }
+    json_out_close(&data);
+}
+
+static void begin(struct errand *e)
+{
+    struct answer head;
+    char retry[32];
+
+    answer_text(&head, 200, "text/event-stream", NULL);
+    answer_header(&head, "cache-control", "no-store");
+    answer_header(&head, "x-accel-buffering", "no");
+    http_ticket_begin(e->ticket, &head);
+    snprintf(retry, sizeof(retry), "retry: %d\n\n", RETRY_MS);
+    send(e, retry, strlen(retry));
+}
+
+void watch_run(struct keeper *k, struct errand *e)
+{
+    struct store_job job;
+
+    if (!look_find(k, e, &job))
+        return;
+    begin(e);
+    if (job.state != STORE_JOB_OPEN || k->draining) {
+        send_end(k, e, &job);
+        http_ticket_end(e->ticket);
+        return;
+    }
+    e->next = k->watchers;
+    k->watchers = e;
+}
+
+static void refresh(struct keeper *k, struct errand *e)
+{
+    struct live *l = live_find(k, e->id);
+
+    if (l) {
+        note_position(k, l);
+        send_news(e, l);
+    }
+    if (clock_now_us(&k->service->clock) - e->sent_us >= PING_US)
+        send(e, ": ping\n\n", 8);
+}
+
+/* Steps are noted of every job, for readers who come back; places in the queue, which cost more to
+   find out, only while somebody listens. */
+void watch_tick(struct keeper *k)
+{
+    struct errand **at = &k->watchers;
+
+    for (struct live *l = k->live; l; l = l->next) {
+        if (!l->dropped && !l->done)
+            note_progress(l);
+    }
+    while (*at) {
+        struct errand *e = *at;
+
+        if (!atomic_load(&e->gone)) {
+            refresh(k, e);
+            at = &e->next;
+            continue;
+        }
+        *at = e->next;
+        http_ticket_end(e->ticket);
+    }
+}
+
+void watch_end(struct keeper *k, const struct store_job *job)
+{
+    struct errand **at = &k->watchers;
+    struct live *l = live_find(k, job->id);
+
+    while (*at) {
+        struct errand *e = *at;
+
+        if (strcmp(e->id, job->id) != 0) {
+            at = &e->next;
+            continue;
+        }
+        *at = e->next;
+        if (l)
+            send_news(e, l);
+        send_end(k, e, job);
+        http_ticket_end(e->ticket);
+    }
+}
+
+void watch_stop(struct keeper *k)
+{
+    while (k->watchers) {
+        struct errand *e = k->watchers;
+
+        k->watchers = e->next;
+        http_ticket_end(e->ticket);
+    }
+}
