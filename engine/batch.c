@@ -78,6 +78,13 @@ void batch_decode(struct batch *batch, struct job *job)
                                &job->image, NULL, &job->why);
 }
 
+enum status batch_preview(const struct batch *batch, const struct job *job, struct image *image,
+                          struct why *why)
+{
+    return model_preview(batch->models[job->model], &batch->seat[job->seat].latent[job->model],
+                         image, why);
+}
+
 void batch_stand(struct batch *batch, struct job *job)
 {
     assert(batch->seat[job->seat].job == job);

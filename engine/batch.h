@@ -50,6 +50,10 @@ bool batch_is_done(const struct batch *batch, const struct job *job);
 /* The job's pixels into job->image; job->status says how it went. */
 void batch_decode(struct batch *batch, struct job *job);
 
+/* The pixels of what the last step made of the picture. Not before the first one. */
+MUST_USE enum status batch_preview(const struct batch *batch, const struct job *job,
+                                   struct image *image, struct why *why);
+
 /* Its seat is free again, whatever its state. */
 void batch_stand(struct batch *batch, struct job *job);
 

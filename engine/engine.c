@@ -5,9 +5,10 @@
 #include "base/ring.h"
 #include "engine/finish.h"
 #include "engine/lane.h"
+#include "engine/options.h"
+#include "engine/preview.h"
 #include "engine/profile.h"
 #include "engine/sizing.h"
-#include "models/vae.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -15,13 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEATS_DEFAULT      4
-#define QUEUE_DEFAULT      64
-#define FINISH_DEFAULT     2
-#define FINISH_THREADS_MAX 16
-#define PROFILE_US         5000000   /* for measuring what is not known yet, at the start */
-#define IDLE_WAIT_NS       100000000 /* how long an idle engine sleeps before it looks around */
-#define SPARE_MAX          8         /* seats of a device beside those that step */
+#define PROFILE_US   5000000   /* for measuring what is not known yet, at the start */
+#define IDLE_WAIT_NS 100000000 /* how long an idle engine sleeps before it looks around */
+#define SPARE_MAX    8         /* seats of a device beside those that step */
 
 static_assert(BATCH_MODELS_MAX == ENGINE_MODELS_MAX, "every loaded model has a latent per seat");
 
@@ -43,7 +40,8 @@ struct engine {
     pthread_cond_t changed; /* somebody came, or nobody will */
     struct schedule *schedule;
     struct ring *outbox; /* from the engine threads to the finish threads */
-    pthread_t finisher[FINISH_THREADS_MAX];
+    struct previews *previews;
+    pthread_t finisher[OPTIONS_FINISH_MAX];
     int finishers;         /* started */
     bool shut;             /* under the lock: nothing new is taken */
     atomic_bool stopping;  /* the engine threads end when nobody sits or waits */
@@ -97,9 +95,11 @@ static void judge_promise(struct engine *e, const struct job *job)
     pthread_mutex_unlock(&e->lock);
 }
 
-/* The job goes back to whoever asked, for good or bad. */
+/* The job goes back to whoever asked, for good or bad, once nobody here has it any more. */
 static void hand_back(struct engine *e, struct job *job)
 {
+    if (atomic_fetch_sub(&job->holders, 1) > 1)
+        return;
     job->times.ended_us = clock_now_us(&e->clock);
     count_end(e, job);
     judge_promise(e, job);
@@ -342,6 +342,21 @@ static void release(struct engine *e, struct batch *batch, struct job *job)
     (void)st;
 }
 
+/* Show one picture on its way, if that is due. */
+static void preview_one(struct engine *e, struct batch *batch)
+{
+    struct job *job = preview_due(batch);
+    int64_t begun = clock_now_us(&e->clock);
+
+    if (!job)
+        return;
+    if (preview_make(e->previews, batch, job) == ST_DEVICE)
+        atomic_store(&e->broken, true); /* the next step finds it so, and clears the seats */
+    pthread_mutex_lock(&e->lock);
+    schedule_previewed(e->schedule, &job->entry, clock_now_us(&e->clock) - begun);
+    pthread_mutex_unlock(&e->lock);
+}
+
 /* Decoding takes no longer than the step before it, so that those who step advance at half their
    speed at worst; one picture is always decoded. */
 static void release_done(struct engine *e, struct batch *batch, int64_t budget_us)
@@ -357,7 +372,8 @@ static void release_done(struct engine *e, struct batch *batch, int64_t budget_u
 }
 
 /* One turn: drop the unwanted, seat the waiting, advance those whose turn it is by one denoising
-   step, release the finished. Everything in it is bounded, so a turn has a known longest length. */
+   step, show one of them, release the finished. Everything in it is bounded, so a turn has a known
+   longest length. */
 static void engine_turn(struct engine *e, struct worker *w)
 {
     struct batch *batch = &w->lane.batch;
@@ -366,6 +382,7 @@ static void engine_turn(struct engine *e, struct worker *w)
     drop_unwanted(e, batch);
     seat_waiting(e, w);
     took_us = step(e, w);
+    preview_one(e, batch);
     release_done(e, batch, took_us);
 }
 
@@ -517,6 +534,12 @@ static void save_costs(struct engine *e)
         profile_save(&e->worker[0].lane, &options, schedule_costs(e->schedule), e->options.costs);
 }
 
+/* The previews' hold of a job has ended. */
+static void let_go(void *engine, struct job *job)
+{
+    hand_back(engine, job);
+}
+
 static enum status open_parts(struct engine *e, struct why *why)
 {
     const struct schedule_options schedule = {.waiting_max = e->options.queue_max,
@@ -532,6 +555,7 @@ static enum status open_parts(struct engine *e, struct why *why)
                          e->options.seats_max);
     if (st)
         return why_fail(why, st, "no memory for the queue");
+    st = previews_open(&e->previews, owned_max(e), let_go, e, why);
     for (int i = 0; i < e->options.devices.count && !st; i++)
         st = open_lane(e, i, why);
     if (st)
@@ -540,35 +564,10 @@ static enum status open_parts(struct engine *e, struct why *why)
     return st ? st : start_threads(e, why);
 }
 
-static enum status check_options(struct engine_options *o, struct why *why)
-{
-    if (!o->devices.count)
-        o->devices = (struct devices){.count = 1};
-    if (!o->seats_max)
-        o->seats_max = SEATS_DEFAULT;
-    if (!o->queue_max)
-        o->queue_max = QUEUE_DEFAULT;
-    if (!o->finish_threads)
-        o->finish_threads = FINISH_DEFAULT;
-    if (o->model_count < 1 || o->model_count > ENGINE_MODELS_MAX)
-        return why_fail(why, ST_INVALID, "between 1 and %d models can be served, not %d",
-                        ENGINE_MODELS_MAX, o->model_count);
-    if (o->seats_max < 1 || o->seats_max > BATCH_SEATS_MAX)
-        return why_fail(why, ST_INVALID, "seats must be 1 to %d, not %d", BATCH_SEATS_MAX,
-                        o->seats_max);
-    if (o->vae_tile < 0 || o->vae_tile % VAE_TILE_STEP)
-        return why_fail(why, ST_INVALID, "a tile must be a multiple of %d latents, not %d",
-                        VAE_TILE_STEP, o->vae_tile);
-    if (o->queue_max < 1 || o->finish_threads < 1 || o->finish_threads > FINISH_THREADS_MAX)
-        return why_fail(why, ST_INVALID, "the queue needs 1 place and 1 to %d finish threads",
-                        FINISH_THREADS_MAX);
-    return ST_OK;
-}
-
 enum status engine_open(struct engine **out, const struct engine_options *options, struct why *why)
 {
     struct engine_options checked = *options;
-    enum status st = check_options(&checked, why);
+    enum status st = options_check(&checked, why);
     struct engine *e;
 
     *out = NULL;
@@ -613,6 +612,7 @@ void engine_close(struct engine **engine, int drain_ms)
         drain(e, drain_ms);
     for (int i = 0; i < e->turning; i++)
         pthread_join(e->worker[i].thread, NULL);
+    previews_close(&e->previews);
     if (!e->turning && e->outbox)
         ring_shut(e->outbox);
     for (int f = 0; f < e->finishers; f++)
@@ -667,6 +667,7 @@ static void fill_entry(struct job *job, int64_t now)
 
     if (!job->times.received_us)
         job->times.received_us = now;
+    atomic_store(&job->holders, 1);
     job->entry = (struct entry){
         .tenant = job->tenant,
         .weight = job->weight > 0 ? job->weight : 1,
@@ -674,6 +675,7 @@ static void fill_entry(struct job *job, int64_t now)
         .shape = {.model = job->model, .width = p->width, .height = p->height},
         .rows = p->guidance > 1 ? 2 : 1,
         .steps = p->steps,
+        .previews = job->previews,
         .arrived_us = now,
         .deadline_us = job->deadline_us ? job->deadline_us : SCHEDULE_NEVER,
     };

@@ -13,6 +13,17 @@ static void hash_pixels(struct job *job)
     crypto_hex(job->pixels_sha256, hash, sizeof(hash));
 }
 
+static enum status encode(const struct job *job, const struct image *image, struct bytes *body)
+{
+    return encode_image(body, image,
+                        (struct encode_options){.format = job->format, .quality = job->quality});
+}
+
+enum status finish_preview(const struct job *job, const struct image *image, struct bytes *body)
+{
+    return encode(job, image, body);
+}
+
 enum status finish_run(struct job *job)
 {
     enum status st;
@@ -22,8 +33,7 @@ enum status finish_run(struct job *job)
         return why_fail(&job->why, ST_CANCELLED, "nobody waits for this picture");
     }
     hash_pixels(job);
-    st = encode_image(&job->body, &job->image,
-                      (struct encode_options){.format = job->format, .quality = job->quality});
+    st = encode(job, &job->image, &job->body);
     image_close(&job->image);
     if (st)
         return why_fail(&job->why, st, "the picture could not be encoded: out of memory");

@@ -13,4 +13,9 @@
 /* job->image to job->body. The image is given back either way. */
 MUST_USE enum status finish_run(struct job *job);
 
+/* A picture of the way to it, through every stage that the picture itself has to pass. Any thread;
+   the job is only read. */
+MUST_USE enum status finish_preview(const struct job *job, const struct image *image,
+                                    struct bytes *body);
+
 #endif /* ENGINE_FINISH_H */

@@ -20,6 +20,8 @@
 #define JOB_PROMPT_BYTES_MAX (32000 * 4) /* 32,000 characters of UTF-8 */
 #define JOB_ID_MAX           40
 
+#define JOB_PREVIEWS_MAX 3
+
 enum job_state {
     JOB_RECEIVED,
     JOB_QUEUED,
@@ -60,6 +62,12 @@ struct job {
     void (*done)(struct job *job);
     void *ticket; /* of whoever asked */
 
+    /* How many pictures of the way to it are wanted, and who gets them: encoded as the picture will
+       be, from 0 on, and not all of them when they are made faster than they are taken. Called on a
+       thread of the engine's, and before `done`; the bytes are freed afterwards. */
+    int previews;
+    void (*previewed)(struct job *job, int index, const struct bytes *body);
+
     /* How it went. */
     atomic_bool cancelled; /* anybody may set it; nobody clears it */
     atomic_int state;      /* enum job_state */
@@ -73,6 +81,13 @@ struct job {
     struct job_times times;
     int64_t promised_us; /* when it was foretold to be finished; 0: it was not */
     int batch_most;      /* pictures of the largest step it was in */
+
+    atomic_int holders; /* threads of the engine's that have it; the last one hands it back */
+    struct {
+        struct image image;
+        int index, made;  /* of the image; how many came or were left out */
+        atomic_bool away; /* the image is another thread's */
+    } preview;
 
     struct entry entry; /* the schedule's */
     int seat;           /* on the lane */

@@ -183,7 +183,7 @@ static bool comes_before(const struct schedule *s, const struct entry *a, const 
 static double work_of(const struct schedule *s, const struct entry *e)
 {
     return (e->steps - e->done) * cost_step(&s->costs, e->shape, e->rows) +
-           cost_rest(&s->costs, e->shape);
+           (1 + e->previews) * cost_rest(&s->costs, e->shape);
 }
 
 static int batch_of(const struct schedule *s, const struct entry *e)
@@ -414,6 +414,12 @@ void schedule_rested(struct schedule *s, const struct entry *e, int64_t us)
 {
     s->share[e->tenant].served_us += (double)us;
     cost_learn_rest(&s->costs, e->shape, us);
+}
+
+void schedule_previewed(struct schedule *s, struct entry *e, int64_t us)
+{
+    s->share[e->tenant].served_us += (double)us;
+    e->previews -= e->previews > 0;
 }
 
 /* --- foretelling ------------------------------------------------------------------------- */

@@ -46,6 +46,7 @@ struct entry {
     enum priority priority;
     struct cost_shape shape;
     int rows, steps; /* of a step, in all */
+    int previews;    /* decodes beside the last one */
     int64_t arrived_us, deadline_us;
 
     /* The schedule's own. */
@@ -89,6 +90,9 @@ void schedule_stepped(struct schedule *s, struct entry *const *entries, int coun
 
 /* The same of everything else that this picture needs of the device. */
 void schedule_rested(struct schedule *s, const struct entry *entry, int64_t us);
+
+/* One of its previews took so long: it is charged. */
+void schedule_previewed(struct schedule *s, struct entry *entry, int64_t us);
 
 /* Out of the schedule, waiting or seated: finished, cancelled, failed. */
 void schedule_leave(struct schedule *s, struct entry *entry);

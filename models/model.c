@@ -538,3 +538,13 @@ enum status model_decode(const struct model *m, const struct latent *l, struct i
     image_close(image);
     return why_fail(why, ST_DEVICE, "the device failed");
 }
+
+enum status model_preview(const struct model *m, const struct latent *l, struct image *image,
+                          struct why *why)
+{
+    struct latent clean = *l;
+
+    assert(l->step > 0);
+    clean.x = l->previous;
+    return model_decode(m, &clean, image, NULL, why);
+}

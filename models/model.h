@@ -122,6 +122,11 @@ void model_step(const struct model *m, struct latent *const *latents, int count)
 MUST_USE enum status model_decode(const struct model *m, const struct latent *l,
                                   struct image *image, float *rgb, struct why *why);
 
+/* Pixels of what the last step made of the picture: the clean latent that the sampler has foretold.
+   The latent is only read. Not before the first step. */
+MUST_USE enum status model_preview(const struct model *m, const struct latent *l,
+                                   struct image *image, struct why *why);
+
 #ifdef __cplusplus
 }
 #endif

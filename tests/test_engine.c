@@ -210,6 +210,71 @@ static void a_picture_is_the_same_alone_and_in_company(void **state)
     }
 }
 
+/* What came of a job's previews: one byte each that says its number. */
+struct shown {
+    int count, index[JOB_PREVIEWS_MAX], returned_before;
+    size_t bytes;
+};
+
+static struct shown shown;
+
+static void previewed(struct job *job, int index, const struct bytes *body)
+{
+    struct waiter *w = job->ticket;
+
+    assert_true(shown.count < JOB_PREVIEWS_MAX);
+    pthread_mutex_lock(&w->lock);
+    shown.index[shown.count++] = index;
+    shown.bytes += body->count;
+    shown.returned_before += w->returned;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Goal: previews come in order and before the picture, which they do not change. */
+static void previews_come_first_and_change_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct job *plain = new_job(f, 5, 8), *watched = new_job(f, 5, 8);
+
+    shown = (struct shown){.count = 0};
+    watched->previews = 3;
+    watched->previewed = previewed;
+    assert_int_equal(engine_submit(f->engine, &watched, 1, NULL), ST_OK);
+    wait_for(&f->waiter, 1);
+    assert_int_equal(watched->status, ST_OK);
+    assert_true(shown.count >= 1 && shown.bytes > 100);
+    assert_int_equal(shown.returned_before, 0);
+    for (int i = 1; i < shown.count; i++)
+        assert_true(shown.index[i] > shown.index[i - 1] && shown.index[i] < 3);
+    assert_int_equal(engine_submit(f->engine, &plain, 1, NULL), ST_OK);
+    wait_for(&f->waiter, 2);
+    assert_string_equal(plain->pixels_sha256, watched->pixels_sha256);
+    job_put(f->pool, plain);
+    job_put(f->pool, watched);
+}
+
+/* Goal: whoever goes while a preview is on its way is handed back once. */
+static void a_cancelled_preview_comes_back_once(void **state)
+{
+    struct fixture *f = *state;
+    const struct timespec nap = {.tv_nsec = 3000000};
+
+    for (int round = 0; round < 6; round++) {
+        struct job *job = new_job(f, 5, 8);
+
+        shown = (struct shown){.count = 0};
+        job->previews = 3;
+        job->previewed = previewed;
+        assert_int_equal(engine_submit(f->engine, &job, 1, NULL), ST_OK);
+        for (int i = 0; i < round * 8; i++)
+            nanosleep(&nap, NULL);
+        atomic_store(&job->cancelled, true);
+        wait_for(&f->waiter, round + 1);
+        assert_int_equal(f->waiter.returned, round + 1);
+        job_put(f->pool, job);
+    }
+}
+
 static void a_full_queue_takes_none_of_a_request(void **state)
 {
     struct fixture *f = *state;
@@ -486,6 +551,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_job_comes_back_with_its_picture_and_times,
                                         open_four_seats, close_all),
         cmocka_unit_test_setup_teardown(a_picture_is_the_same_alone_and_in_company, open_four_seats,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(previews_come_first_and_change_nothing, open_four_seats,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(a_cancelled_preview_comes_back_once, open_four_seats,
                                         close_all),
         cmocka_unit_test_setup_teardown(a_full_queue_takes_none_of_a_request, open_one_seat,
                                         close_all),
