@@ -2,6 +2,7 @@
 #include "server/api_images.h"
 
 #include "server/api_jobs.h"
+#include "server/api_stream.h"
 #include "server/negotiate.h"
 #include "server/result.h"
 
@@ -73,6 +74,8 @@ static void submit(struct generation *g)
 
     if (generation_submit(g, &answer))
         http_ticket_answer(g->ticket, &answer);
+    else if (g->made)
+        stream_begin(g);
 }
 
 static void start(struct service *s, struct http_request *r, const struct order *order,
@@ -91,6 +94,8 @@ static void start(struct service *s, struct http_request *r, const struct order 
     g->finished = on_finished;
     snprintf(g->id, sizeof(g->id), "%s", r->id);
     generation_fill(g, s, order);
+    if (order->request.stream)
+        stream_prepare(g, order->request.partials);
     g->ticket = http_hold(r, g, on_gone, on_over);
     if (!g->ticket) {
         g->refused = true;

@@ -71,12 +71,25 @@ static enum status copy_body(struct errand *e, struct http_text body)
     return ST_OK;
 }
 
+/* What is streamed is not kept. */
+static void refuse_stream(struct http_request *r)
+{
+    refuse(r, 400, (struct failure){.param = "stream"},
+           "stream goes neither with Prefer: respond-async, where GET /v1/jobs/{id}/events tells "
+           "what happens, nor with an Idempotency-Key");
+}
+
 void jobs_create(struct service *s, struct http_request *r, struct order *order)
 {
     struct http_text key = http_header(r, "idempotency-key"), prefer = http_header(r, "prefer");
     struct why why = {""};
-    struct errand *e = begin(s, r, ERRAND_CREATE);
+    struct errand *e;
 
+    if (order->request.stream) {
+        refuse_stream(r);
+        return;
+    }
+    e = begin(s, r, ERRAND_CREATE);
     if (!e)
         return;
     e->order = *order;

@@ -28,7 +28,8 @@
 #include <string.h>
 #include <time.h>
 
-#define BODY_MAX     (1 << 20) /* two texts of 32,000 characters, each escaped as \uXXXX\uXXXX */
+#define BODY_MAX     (1 << 20)   /* two texts of 32,000 characters, each escaped as \uXXXX\uXXXX */
+#define PENDING_MAX  (256 << 20) /* ten large pictures in base64 that a client has not taken yet */
 #define LOOK_MS      100
 #define HEALTH_LOOKS 50   /* between two looks at the GPUs: 5 s */
 #define KEY_LOOKS    5    /* between two looks at the store: 0.5 s */
@@ -66,6 +67,7 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
         .connections_max = s->config.connections,
         .tickets_max = jobs_max + ERRANDS_MAX,
         .body_max = BODY_MAX,
+        .pending_max = PENDING_MAX,
         .handle = routes_handle,
         .refuse = routes_refuse,
         .decorate = routes_decorate,

@@ -13,7 +13,7 @@
  *     http_ticket_answer(ticket, &answer);                               and later, anywhere
  *
  *     http_ticket_begin(ticket, &head);                                  or: in pieces
- *     http_ticket_send(ticket, data, bytes);                             as often as there is one
+ *     http_ticket_send(ticket, parts, count);                            as often as there is one
  *     http_ticket_end(ticket);
  *
  * h2o is a guest of http.c alone. HTTP/2 and TLS are for a proxy in front (ARCHITECTURE.md).
@@ -97,9 +97,10 @@ void http_ticket_answer(struct http_ticket *ticket, struct answer *a);
 /* The same in pieces: head first, then any number of pieces, then the end, exactly once each and
    one after the other, from any threads. None of it waits for the client: what he has not taken yet
    is kept for him, up to `pending_max` of the options. One who is behind that far is cut off, which
-   is told as any client's leaving. False: the client is gone, and nothing more can reach him. */
+   is told as any client's leaving. A piece may be of several parts, and no other thread's come
+   between them. False: the client is gone, and nothing more can reach him. */
 void http_ticket_begin(struct http_ticket *ticket, struct answer *head);
-bool http_ticket_send(struct http_ticket *ticket, const char *data, size_t bytes);
+bool http_ticket_send(struct http_ticket *ticket, const struct http_text *parts, int count);
 void http_ticket_end(struct http_ticket *ticket);
 /* Bytes of pieces that the client has not taken yet. */
 size_t http_ticket_unsent(struct http_ticket *ticket);

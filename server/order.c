@@ -50,6 +50,11 @@ static enum status check_format(struct order *order, struct http_text accept,
     struct wish wish = negotiate_accept(accept.data, accept.bytes);
 
     order->raw = wish.raw;
+    if (wish.raw && q->stream) {
+        why_fail(&error->why, ST_INVALID,
+                 "stream answers with events, which Accept: image/... does not take");
+        return fail(error, ST_INVALID, "stream", NULL);
+    }
     order->format = !q->format_given && wish.raw ? wish.best : q->format;
     if (wish.raw && q->images != 1) {
         why_fail(&error->why, ST_INVALID, "n must be 1 when Accept asks for an image's bytes");

@@ -239,12 +239,9 @@ static enum status read_response_format(struct request *r, const char *name,
 static enum status read_stream(struct request *r, const char *name, const struct json *value,
                                struct why *why)
 {
-    (void)r;
     if (json_type_of(value) != JSON_TYPE_BOOL)
         return why_fail(why, ST_INVALID, "%s must be true or false", name);
-    if (json_as_bool(value))
-        return why_fail(why, ST_UNSUPPORTED, "%s is not supported: leave it out or say false",
-                        name);
+    r->stream = json_as_bool(value);
     return ST_OK;
 }
 
@@ -252,12 +249,9 @@ static enum status read_partial(struct request *r, const char *name, const struc
                                 struct why *why)
 {
     int64_t count = 0;
-    enum status st = read_integer(&count, name, value, 0, 3, why);
+    enum status st = read_integer(&count, name, value, 0, JOB_PREVIEWS_MAX, why);
 
-    (void)r;
-    if (!st && count > 0)
-        return why_fail(why, ST_UNSUPPORTED, "%s needs stream, which is not supported: say 0",
-                        name);
+    r->partials = (int)count;
     return st;
 }
 
@@ -394,6 +388,10 @@ static enum status check_together(const struct request *r, struct request_error 
         why_fail(&error->why, ST_INVALID, "prompt is required: a string of 1 to %d characters",
                  REQUEST_PROMPT_MAX);
         return fail(error, ST_INVALID, "prompt", "missing_required_parameter");
+    }
+    if (r->partials && !r->stream) {
+        why_fail(&error->why, ST_INVALID, "partial_images needs stream to be true");
+        return fail(error, ST_INVALID, "partial_images", NULL);
     }
     if (r->seed_given && r->seed + (uint64_t)r->images - 1 > REQUEST_SEED_MAX) {
         why_fail(&error->why, ST_INVALID, "seed + n - 1 must be at most %lld",

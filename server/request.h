@@ -19,6 +19,8 @@
  *     output_format        "png", "webp" or "jpeg"
  *     output_compression   0 to 100, with webp and jpeg
  *     response_format      "b64_json"; raw bytes come by the header Accept: image/...
+ *     stream               true: every picture is an event, as soon as it is there
+ *     partial_images       0 to 3, with stream: events with previews before it
  *
  * quality, style, background, moderation, user and safety_identifier are read as OpenAI's clients
  * send them; what they ask for and limner has not (a transparent background) is refused.
@@ -28,7 +30,7 @@
 
 #include "base/json.h"
 #include "codec/encode.h"
-#include "engine/schedule.h"
+#include "engine/job.h"
 #include "models/model.h"
 
 #define REQUEST_PROMPT_MAX   32000 /* characters */
@@ -52,6 +54,8 @@ struct request {
     bool format_given;
     enum format format;
     int compression; /* 0..100; below 0: not given */
+    bool stream;     /* pictures as events */
+    int partials;    /* previews of each; only with stream */
 };
 
 struct request_error {

@@ -58,7 +58,7 @@ void job_promise(const struct program *server, const char *headers, const char *
 /* Wait until the job is over; the object is the caller's. */
 struct json *job_outcome(const struct program *server, const char *path)
 {
-    for (int waited = 0; waited < 60000; waited += 20) {
+    for (int waited = 0; waited < 240000; waited += 20) {
         struct json *root;
         struct reply r;
         const char *status;

@@ -199,7 +199,7 @@ static const struct {
     {"", 400, "", "line 1"},
     {"{\"prompt\":\"a\",\"colour\":\"red\"}", 400, "colour", "not a field"},
     {"{\"prompt\":\"a\",\"model\":\"dall-e-3\"}", 404, "model", "/v1/models"},
-    {"{\"prompt\":\"a\",\"stream\":true}", 400, "stream", "not supported"},
+    {"{\"prompt\":\"a\",\"stream\":\"yes\"}", 400, "stream", "true or false"},
     {"{\"prompt\":\"a\",\"response_format\":\"url\"}", 400, "response_format", "b64_json"},
     {"{\"prompt\":\"a\",\"background\":\"transparent\"}", 400, "background", "not supported"},
     {"{\"prompt\":\"a\",\"output_compression\":50}", 400, "output_compression", "webp and jpeg"},

@@ -499,7 +499,7 @@ static void a_stopping_server_hands_its_queue_over(void **state)
     (void)state;
     serve(&server, NULL, NULL);
     for (int i = 0; i < 4; i++) {
-        snprintf(body, sizeof(body), LONG, i, i ? 8 : 150);
+        snprintf(body, sizeof(body), LONG, i, i ? 8 : 60);
         job_promise(&server, "", body, path[i]);
     }
     job_wait_for_metric(&server, SEATS, 1);

@@ -55,6 +55,11 @@ static bool is(struct http_text text, const char *word)
     return text.bytes == strlen(word) && memcmp(text.data, word, text.bytes) == 0;
 }
 
+static bool send_piece(struct http_ticket *ticket, const char *data, size_t bytes)
+{
+    return http_ticket_send(ticket, &(struct http_text){data, bytes}, 1);
+}
+
 /* Twenty numbered pieces, with pauses, then the end. */
 static void *count(void *memory)
 {
@@ -67,7 +72,7 @@ static void *count(void *memory)
         char piece[32];
 
         snprintf(piece, sizeof(piece), "piece %d;", i);
-        http_ticket_send(h->ticket, piece, strlen(piece));
+        send_piece(h->ticket, piece, strlen(piece));
         program_sleep_ms(i % 3);
     }
     http_ticket_end(h->ticket);
@@ -236,15 +241,17 @@ static void a_piece_arrives_while_the_next_is_not_there(void **state)
 
     (void)state;
     begin_pieces();
-    assert_true(http_ticket_send(held.ticket, "one", 3));
+    assert_true(
+        http_ticket_send(held.ticket, (struct http_text[]){{"o", 1}, {NULL, 0}, {"ne", 2}}, 3));
     client_read_head(fd, &r);
+    assert_int_equal(r.status, 200);
     assert_true(client_read_chunk(fd, &r));
     assert_string_equal(r.body, "one");
     for (int waited = 0; http_ticket_unsent(held.ticket); waited++) {
         assert_true(waited < 1000);
         program_sleep_ms(1);
     }
-    assert_true(http_ticket_send(held.ticket, "two", 3));
+    assert_true(send_piece(held.ticket, "two", 3));
     assert_true(client_read_chunk(fd, &r));
     assert_string_equal(r.body, "onetwo");
     http_ticket_end(held.ticket);
@@ -265,8 +272,8 @@ static void a_slow_reader_gets_everything(void **state)
     (void)state;
     memset(data, 'x', sizeof(data));
     begin_pieces();
-    assert_true(http_ticket_send(held.ticket, data, sizeof(data) / 2));
-    assert_true(http_ticket_send(held.ticket, data, sizeof(data) / 2));
+    assert_true(send_piece(held.ticket, data, sizeof(data) / 2));
+    assert_true(send_piece(held.ticket, data, sizeof(data) / 2));
     http_ticket_end(held.ticket);
     wait_until(&held.over, 1);
     program_sleep_ms(50);
@@ -287,14 +294,14 @@ static void a_reader_that_never_reads_is_cut_off(void **state)
     fd = hold("GET");
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     begin_pieces();
-    while (http_ticket_send(held.ticket, data, sizeof(data))) {
+    while (send_piece(held.ticket, data, sizeof(data))) {
         assert_true(http_ticket_unsent(held.ticket) <= PENDING_MAX);
         sent += (long)sizeof(data);
         assert_true(sent < 100 << 20); /* the kernel's buffers are not endless */
     }
     expect_plain();
     wait_until(&held.gone, 1);
-    assert_false(http_ticket_send(held.ticket, "x", 1));
+    assert_false(send_piece(held.ticket, "x", 1));
     assert_int_equal(atomic_load(&held.over), 0);
     http_ticket_end(held.ticket);
     wait_until(&held.over, 1);
@@ -313,7 +320,7 @@ static void a_client_may_be_cut_off(void **state)
 
     (void)state;
     begin_pieces();
-    assert_true(http_ticket_send(held.ticket, "one", 3));
+    assert_true(send_piece(held.ticket, "one", 3));
     client_read_head(fd, &r);
     assert_true(client_read_chunk(fd, &r));
     http_ticket_cut(held.ticket);
@@ -340,7 +347,7 @@ static void head_gets_no_body(void **state)
     (void)state;
     begin_pieces();
     wait_until(&held.gone, 1); /* nothing more can reach him */
-    assert_false(http_ticket_send(held.ticket, "one", 3));
+    assert_false(send_piece(held.ticket, "one", 3));
     http_ticket_end(held.ticket);
     client_read_head(fd, &r);
     assert_int_equal(r.status, 200);
@@ -378,7 +385,7 @@ static void a_client_that_leaves_is_noticed_soon(void **state)
 
         if (round % 2) {
             begin_pieces();
-            http_ticket_send(held.ticket, "one", 3);
+            send_piece(held.ticket, "one", 3);
         }
         program_sleep_ms(round * 7 % 100);
         left_us = clock_now_us(&real);
@@ -388,7 +395,7 @@ static void a_client_that_leaves_is_noticed_soon(void **state)
         if (noticed_us > GONE_MS * 1000)
             fail_msg("it took %lld us to notice", (long long)noticed_us);
         if (round % 2) {
-            assert_false(http_ticket_send(held.ticket, "two", 3));
+            assert_false(send_piece(held.ticket, "two", 3));
             http_ticket_end(held.ticket);
         } else {
             answer_text(&answer, 200, "text/plain", "late");

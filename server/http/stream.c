@@ -15,22 +15,21 @@ void http_ticket_begin(struct http_ticket *t, struct answer *head)
     pthread_mutex_unlock(&t->lock);
 }
 
-static bool piece_add(struct piece *p, const char *data, size_t bytes)
+/* Room for so many bytes more. */
+static bool piece_grow(struct piece *p, size_t bytes)
 {
-    if (p->bytes + bytes > p->size) {
-        size_t size = p->size ? p->size : 4096;
-        char *bigger;
+    size_t size = p->size ? p->size : 4096;
+    char *bigger;
 
-        while (size < p->bytes + bytes)
-            size *= 2;
-        bigger = realloc(p->data, size);
-        if (!bigger)
-            return false;
-        p->data = bigger;
-        p->size = size;
-    }
-    memcpy(p->data + p->bytes, data, bytes);
-    p->bytes += bytes;
+    if (p->bytes + bytes <= p->size)
+        return true;
+    while (size < p->bytes + bytes)
+        size *= 2;
+    bigger = realloc(p->data, size);
+    if (!bigger)
+        return false;
+    p->data = bigger;
+    p->size = size;
     return true;
 }
 
@@ -40,16 +39,27 @@ static void piece_close(struct piece *p)
     *p = (struct piece){NULL, 0, 0};
 }
 
-bool http_ticket_send(struct http_ticket *t, const char *data, size_t bytes)
+static void piece_add(struct piece *p, struct http_text part)
 {
+    if (part.bytes)
+        memcpy(p->data + p->bytes, part.data, part.bytes);
+    p->bytes += part.bytes;
+}
+
+bool http_ticket_send(struct http_ticket *t, const struct http_text *parts, int count)
+{
+    size_t bytes = 0;
     bool good;
 
+    for (int i = 0; i < count; i++)
+        bytes += parts[i].bytes;
     pthread_mutex_lock(&t->lock);
     if (!t->cut && !t->gone &&
-        (t->unsent + bytes > t->loop->http->options.pending_max ||
-         !piece_add(&t->pending, data, bytes)))
+        (t->unsent + bytes > t->loop->http->options.pending_max || !piece_grow(&t->pending, bytes)))
         t->cut = true;
     good = !t->cut && !t->gone;
+    for (int i = 0; i < count && good; i++)
+        piece_add(&t->pending, parts[i]);
     t->unsent += good ? bytes : 0;
     ticket_post(t);
     pthread_mutex_unlock(&t->lock);

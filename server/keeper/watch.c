@@ -77,13 +77,18 @@ static void note_position(struct keeper *k, struct live *l)
 
 /* ---- readers ---- */
 
-static void send(struct errand *e, const char *text, size_t bytes)
+static void send(struct errand *e, const struct http_text *parts, int count)
 {
     if (http_ticket_unsent(e->ticket) > UNSENT_MAX)
         http_ticket_cut(e->ticket);
-    else if (!http_ticket_send(e->ticket, text, bytes))
+    else if (!http_ticket_send(e->ticket, parts, count))
         atomic_store(&e->gone, true);
     e->sent_us = clock_now_us(&e->keeper->service->clock);
+}
+
+static void send_text(struct errand *e, const char *text)
+{
+    send(e, &(struct http_text){text, strlen(text)}, 1);
 }
 
 static void send_news(struct errand *e, const struct live *l)
@@ -96,7 +101,7 @@ static void send_news(struct errand *e, const struct live *l)
         if (event->number <= e->event)
             continue;
         e->event = event->number;
-        send(e, event->text, strlen(event->text));
+        send_text(e, event->text);
     }
 }
 
@@ -114,9 +119,8 @@ static void send_end(struct keeper *k, struct errand *e, const struct store_job 
     json_out_object_end(&data);
     if (!data.failed) {
         snprintf(head, sizeof(head), "id: %" PRId64 "\nevent: %s\ndata: ", job->event, name);
-        send(e, head, strlen(head));
-        send(e, data.text, data.bytes);
-        send(e, "\n\n", 2);
+        send(e, (struct http_text[]){{head, strlen(head)}, {data.text, data.bytes}, {"\n\n", 2}},
+             3);
     }
     json_out_close(&data);
 }
@@ -131,7 +135,7 @@ static void begin(struct errand *e)
     answer_header(&head, "x-accel-buffering", "no");
     http_ticket_begin(e->ticket, &head);
     snprintf(retry, sizeof(retry), "retry: %d\n\n", RETRY_MS);
-    send(e, retry, strlen(retry));
+    send_text(e, retry);
 }
 
 void watch_run(struct keeper *k, struct errand *e)
@@ -159,7 +163,7 @@ static void refresh(struct keeper *k, struct errand *e)
         send_news(e, l);
     }
     if (clock_now_us(&k->service->clock) - e->sent_us >= PING_US)
-        send(e, ": ping\n\n", 8);
+        send_text(e, ": ping\n\n");
 }
 
 /* Steps are noted of every job, for readers who come back; places in the queue, which cost more to

@@ -119,7 +119,7 @@ def check_errors(client):
     refused(openai.BadRequestError, "1 to 32000", generate, prompt="")
     refused(openai.BadRequestError, "1 to 10", generate, prompt=PROMPT, n=11)
     refused(openai.BadRequestError, "b64_json", generate, prompt=PROMPT, response_format="url")
-    refused(openai.BadRequestError, "not supported", generate, prompt=PROMPT, stream=True)
+    refused(openai.BadRequestError, "needs stream", generate, prompt=PROMPT, partial_images=2)
     error = refused(openai.NotFoundError, "GET /v1/models", generate, prompt=PROMPT, model="dall-e-3")
     assert error.code == "model_not_found"
     refused(openai.NotFoundError, "nothing at this path", client.images.edit,

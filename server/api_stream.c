@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api_stream.h"
+
+#include "base/crypto.h"
+#include "server/result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define UNSENT_MAX 4096 /* with more than this under way a preview is left out */
+
+static int index_of(const struct generation *g, const struct job *job)
+{
+    int i = 0;
+
+    while (g->job[i] != job)
+        i++;
+    return i;
+}
+
+static void send(struct generation *g, const char *name, const struct json_out *data)
+{
+    char head[64];
+
+    snprintf(head, sizeof(head), "event: %s\ndata: ", name);
+    if (data->failed)
+        http_ticket_cut(g->ticket); /* an event less would be misunderstood */
+    else
+        http_ticket_send(
+            g->ticket,
+            (struct http_text[]){{head, strlen(head)}, {data->text, data->bytes}, {"\n\n", 2}}, 3);
+}
+
+/* What both kinds of picture have. base64 ends with a NUL, which falls on the quote behind it. */
+static void write_picture(struct json_out *o, const char *name, const struct generation *g,
+                          const struct job *job, const struct bytes *data)
+{
+    size_t length = crypto_base64_length(data->count);
+    char size[32], *room;
+
+    json_out_object(o, NULL);
+    json_out_string(o, "type", name);
+    room = json_out_reserve(o, "b64_json", length);
+    if (room) {
+        char behind = room[length];
+
+        crypto_base64_encode(room, data->data, data->count);
+        room[length] = behind;
+    }
+    json_out_int(o, "created_at", clock_unix_s());
+    snprintf(size, sizeof(size), "%dx%d", job->picture.width, job->picture.height);
+    json_out_string(o, "size", size);
+    json_out_string(o, "model", g->model);
+    json_out_string(o, "quality", "auto");
+    json_out_string(o, "background", "opaque");
+    json_out_string(o, "output_format", result_format_name(job->format));
+}
+
+static void write_limner(struct json_out *o, const struct generation *g, const struct job *job,
+                         const char *sha256)
+{
+    json_out_object(o, "limner");
+    json_out_int(o, "index", index_of(g, job));
+    json_out_int(o, "seed", (int64_t)job->picture.seed);
+    if (sha256)
+        json_out_string(o, "pixels_sha256", sha256);
+    if (job->prompt_cut)
+        json_out_int(o, "prompt_cut_to", g->prompt_tokens);
+    json_out_object_end(o);
+}
+
+static void on_previewed(struct job *job, int index, const struct bytes *body)
+{
+    static const char name[] = "image_generation.partial_image";
+    struct generation *g = job->ticket;
+    struct json_out data = {0};
+
+    if (http_ticket_unsent(g->ticket) > UNSENT_MAX)
+        return;
+    write_picture(&data, name, g, job, body);
+    json_out_int(&data, "partial_image_index", index);
+    write_limner(&data, g, job, NULL);
+    json_out_object_end(&data);
+    send(g, name, &data);
+    json_out_close(&data);
+}
+
+static void on_made(struct generation *g, struct job *job)
+{
+    static const char name[] = "image_generation.completed";
+    struct json_out data = {0};
+
+    if (job->status)
+        return;
+    write_picture(&data, name, g, job, &job->body);
+    bytes_close(&job->body);
+    write_limner(&data, g, job, job->pixels_sha256);
+    json_out_object_end(&data);
+    send(g, name, &data);
+    json_out_close(&data);
+}
+
+/* The failure's JSON without its opening brace follows the event's type. */
+static void send_failure(struct generation *g, const struct job *failed)
+{
+    static const char type[] = "event: error\ndata: {\"type\":\"error\",";
+    struct answer answer;
+    const char *text;
+
+    result_write_failure(&answer, failed->status, failed->why.text);
+    text = answer.json.text ? answer.json.text : answer.text;
+    http_ticket_send(
+        g->ticket,
+        (struct http_text[]){{type, sizeof(type) - 1}, {text + 1, strlen(text + 1)}, {"\n\n", 2}},
+        3);
+    answer_close(&answer);
+}
+
+static void on_finished(struct generation *g)
+{
+    const struct job *failed = generation_failed(g);
+
+    if (failed)
+        send_failure(g, failed);
+    generation_log(g);
+    http_ticket_end(g->ticket); /* g may be gone from here on */
+}
+
+void stream_prepare(struct generation *g, int previews)
+{
+    g->made = on_made;
+    g->finished = on_finished;
+    for (int i = 0; i < g->count; i++) {
+        g->job[i]->previews = previews;
+        g->job[i]->previewed = on_previewed;
+    }
+}
+
+void stream_begin(struct generation *g)
+{
+    struct answer head;
+
+    answer_text(&head, 200, "text/event-stream", NULL);
+    answer_header(&head, "cache-control", "no-store");
+    answer_header(&head, "x-accel-buffering", "no");
+    http_ticket_begin(g->ticket, &head);
+    http_ticket_send(g->ticket, &(struct http_text){":\n\n", 3}, 1); /* the head leaves with it */
+}

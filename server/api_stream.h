@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api_stream.h - "stream": true of POST /v1/images/generations: pictures as OpenAI's events.
+ *
+ *     event: image_generation.partial_image    one for each preview, `partial_image_index` from 0
+ *     event: image_generation.completed        one for each picture, as soon as it is there
+ *     event: error                             data: {"type":"error","error":{...}}, and the end
+ *
+ * Which of n pictures an event is about, its seed and its hash stand in `limner`. A preview that
+ * would wait behind one that the client has not taken yet is left out.
+ */
+#ifndef SERVER_API_STREAM_H
+#define SERVER_API_STREAM_H
+
+#include "server/generation.h"
+
+/* Before the generation is submitted: its events go to its ticket. */
+void stream_prepare(struct generation *g, int previews);
+/* Once it was taken by the engine, on the io thread that holds its request. */
+void stream_begin(struct generation *g);
+
+#endif /* SERVER_API_STREAM_H */
