@@ -93,6 +93,21 @@ def check_pictures(client):
         assert bytes_of(answer.data[0]).startswith(magic), name
 
 
+def check_streams(client):
+    whole = client.images.generate(prompt=PROMPT, extra_body={"seed": 41})
+    events = list(client.images.generate(prompt=PROMPT, stream=True, partial_images=2,
+                                         extra_body={"seed": 41}))
+    *partial, last = events
+    assert [event.type for event in partial] == ["image_generation.partial_image"] * len(partial)
+    assert 1 <= len(partial) <= 2
+    indexes = [event.partial_image_index for event in partial]
+    assert indexes == sorted(set(indexes)) and set(indexes) <= {0, 1}
+    assert last.type == "image_generation.completed"
+    assert last.size == "32x32" and last.output_format == "png" and last.background == "opaque"
+    assert bytes_of(last) == bytes_of(whole.data[0])
+    assert all(bytes_of(event).startswith(MAGIC["png"]) for event in partial)
+
+
 def check_headers(client):
     raw = client.images.with_raw_response.generate(prompt=PROMPT)
     assert int(raw.headers["openai-processing-ms"]) >= 0
@@ -133,6 +148,7 @@ def main():
         try:
             client = openai.OpenAI(base_url=url, api_key="unused", timeout=60)
             check_pictures(client)
+            check_streams(client)
             check_headers(client)
             check_models(client)
             check_errors(client)
