@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api_metrics.h"
 
+#include "server/keeper.h"
 #include "server/process.h"
 
 #include <string.h>
@@ -36,6 +37,7 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
         {"limner_http_connections", "Open connections.", false, http_connections(s->http)},
         {"limner_http_requests_inflight", "Requests whose answer has not left.", false,
          http_busy(s->http)},
+        {"limner_jobs_open", "Promised jobs under way.", false, keeper_busy(s->keeper)},
         {"limner_seats", "Pictures that may step at the same time.", false, stats.seats},
         {"limner_pictures_waiting", "Pictures in the queue.", false, stats.waiting},
         {"limner_queue_oldest_seconds", "For how long who waits longest has waited.", false,

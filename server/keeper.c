@@ -28,13 +28,18 @@ struct errand *errand_take(struct keeper *k)
     return e;
 }
 
+void errand_forget(struct errand *e)
+{
+    order_close(&e->order);
+    free(e->body.data);
+    e->body = (struct store_bytes){0};
+}
+
 void errand_put(struct errand *e)
 {
     struct keeper *k = e->keeper;
 
-    order_close(&e->order);
-    free(e->body.data);
-    e->body = (struct store_bytes){0};
+    errand_forget(e);
     pthread_mutex_lock(&k->lock);
     e->next = k->free;
     k->free = e;

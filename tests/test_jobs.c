@@ -6,15 +6,17 @@
 #include "tests/program.h"
 #include "tests/unit.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SEATS   "limner_pictures_seated"
-#define UNKNOWN "/v1/jobs/job_0123456789abcdef0123456789abcdef"
-#define QUICK   "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"seed\":%d,\"n\":%d}"
+#define SEATS             "limner_pictures_seated"
+#define WAL_WRITE_LOCK_AT 120 /* in the file beside the store, as SQLite has it */
+#define UNKNOWN           "/v1/jobs/job_0123456789abcdef0123456789abcdef"
+#define QUICK             "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"seed\":%d,\"n\":%d}"
 #define LONG                                                                                       \
     "{\"model\":\"tiny_sd1\",\"prompt\":\"a red fox\",\"size\":\"256x256\",\"seed\":%d,"           \
     "\"num_inference_steps\":%d}"
@@ -510,6 +512,50 @@ static void a_stopping_server_hands_its_queue_over(void **state)
     stop(&server);
 }
 
+/* Keep the store from being written, as a backup that takes too long would. */
+static int lock_store(void)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_start = WAL_WRITE_LOCK_AT, .l_len = 1};
+    char beside[160];
+    int fd;
+
+    snprintf(beside, sizeof(beside), "%s/limner.db-shm", folder);
+    fd = open(beside, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    while (fcntl(fd, F_SETLK, &lock))
+        program_sleep_ms(1);
+    return fd;
+}
+
+/* Goal: without a store nothing is promised, and what was made for a promise is kept until it can
+   be written. */
+static void a_locked_store_loses_nothing(void **state)
+{
+    struct program server;
+    struct reply r;
+    char path[64], body[256];
+    int lock;
+
+    (void)state;
+    serve(&server, NULL, NULL);
+    snprintf(body, sizeof(body), LONG, 1, 10);
+    job_promise(&server, "", body, path);
+    lock = lock_store();
+    snprintf(body, sizeof(body), QUICK, 1, 1);
+    client_generate(server.port, JOB_ASYNC, body, &r);
+    job_expect_error(&r, 503, "unavailable", true);
+    client_generate(server.port, "", body, &r); /* what is not kept needs no store */
+    assert_int_equal(r.status, 200);
+    reply_close(&r);
+    job_wait_for_metric(&server, "limner_pictures_seated", 0);
+    job_ask(&server, "GET", path, 200, &r);
+    assert_null(strstr(r.body, "\"completed\""));
+    reply_close(&r);
+    close(lock);
+    job_expect_completed(&server, path);
+    stop(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +576,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_tenants_job_is_nowhere, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_killed_server_loses_no_promise, open_folder,
                                         close_folder),
+        cmocka_unit_test_setup_teardown(a_locked_store_loses_nothing, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_stopping_server_hands_its_queue_over, open_folder,
                                         close_folder),
     };

@@ -180,6 +180,7 @@ static void begin(struct keeper *k, struct errand *e)
     }
     if (!promise(k, l, e))
         return;
+    errand_forget(e);
     if (e->async)
         answer_job(k, e, &l->job, false);
     else
@@ -227,10 +228,18 @@ static void give_up(struct keeper *k, struct store_job *job, enum status st, con
     watch_end(k, job);
 }
 
+static int tenant_of(struct keeper *k, const struct store_job *job)
+{
+    int tenant = tenant_find(k->service->tenants, job->tenant);
+
+    return tenant < 0 ? 0 : tenant; /* more tenants than there can be share the first one's place */
+}
+
 /* The stored request, with what was decided when it came. */
 static bool read_stored(struct keeper *k, struct store_job *job, const struct store_bytes *body,
                         struct order *order)
 {
+    struct tenant_limits limits;
     struct request_error error;
     enum status st = order_parse(k->service, order, (struct http_text){body->data, body->count},
                                  job->model, &error);
@@ -239,6 +248,8 @@ static bool read_stored(struct keeper *k, struct store_job *job, const struct st
         give_up(k, job, st, error.code ? error.code : "invalid_value", error.why.text);
         return false;
     }
+    tenant_get(k->service->tenants, tenant_of(k, job), &limits);
+    order->weight = limits.weight;
     order->raw = job->raw;
     order->format = (enum format)job->format;
     order->picture.seed = (uint64_t)job->seed;
@@ -262,7 +273,6 @@ static bool submit_stored(struct keeper *k, struct store_job *job, const struct 
     struct answer answer;
     struct why why = {""};
     enum status st = ST_FULL;
-    int tenant = tenant_find(k->service->tenants, job->tenant);
 
     if (!l)
         return false;
@@ -270,7 +280,7 @@ static bool submit_stored(struct keeper *k, struct store_job *job, const struct 
     l->generation = generation_take(k->service->generations, job->images);
     if (l->generation) {
         l->generation->service = k->service;
-        l->generation->grant.tenant = tenant < 0 ? 0 : tenant;
+        l->generation->grant.tenant = tenant_of(k, job);
         fill(k, l, order, job->id, now_us);
         st = generation_submit(l->generation, &answer);
         if (st)

@@ -64,11 +64,11 @@ static void answer_waiter(struct live *l)
 
 /* The server ends before the job does, and the job stays open for the next one. What was handed
    over in order is no fall. */
-static void leave_open(struct keeper *k, struct live *l)
+static void leave_open(struct keeper *k, struct live *l, const struct job *failed)
 {
     struct why why = {""};
 
-    if (!k->draining)
+    if (!k->draining || failed->status == ST_DEVICE)
         return;
     l->job.falls--;
     keeper_note(k, k->store->ops->job_start(k->store, &l->job, &why), &why);
@@ -85,7 +85,7 @@ static enum status store_end(struct keeper *k, struct live *l, const struct job 
     if (!failed)
         return store_pictures(k, l);
     if (is_interrupted(failed)) {
-        leave_open(k, l);
+        leave_open(k, l, failed);
         return ST_OK;
     }
     l->job.event = watch_last(l);

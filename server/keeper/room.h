@@ -70,6 +70,7 @@ int64_t keeper_unix_ms(void);
 /* Tell the log once that the store fails, and once that it does no more. */
 void keeper_note(struct keeper *k, enum status st, const struct why *why);
 void keeper_sweep(struct keeper *k);
+void errand_forget(struct errand *e); /* its order and body; they are in the store now */
 void errand_answer(struct errand *e, struct answer *a);
 void errand_refuse(struct errand *e, enum status st, struct failure failure, const char *message);
 void errand_refuse_http(struct errand *e, int status, struct failure failure, const char *message);
