@@ -2,6 +2,7 @@
 /*
  * Jobs from end to end: promises, cancelling, keys of requests, and servers that are killed.
  */
+#include "store/store.h"
 #include "tests/job_client.h"
 #include "tests/program.h"
 #include "tests/unit.h"
@@ -512,6 +513,58 @@ static void a_stopping_server_hands_its_queue_over(void **state)
     stop(&server);
 }
 
+/* A row that an earlier server has left open. */
+static void leave(struct store *store, int id, const char *model, int falls, int64_t deadline_ms)
+{
+    static const char body[] = "{\"prompt\":\"a red fox\"}";
+    struct store_job job = {.tenant = "default",
+                            .width = 32,
+                            .height = 32,
+                            .steps = 4,
+                            .images = 1,
+                            .created_s = 1700000000,
+                            .deadline_ms = deadline_ms,
+                            .starts = falls + 1,
+                            .falls = falls};
+    struct why why = {""};
+
+    snprintf(job.id, sizeof(job.id), "job_%032d", id);
+    snprintf(job.model, sizeof(job.model), "%s", model);
+    if (store->ops->job_add(store, &job, body, sizeof(body) - 1, &why))
+        fail_msg("%s", why.text);
+}
+
+/* Goal: what cannot be taken up fails with a reason, and keeps no server from starting. */
+static void what_cannot_be_taken_up_fails_with_a_reason(void **state)
+{
+    static const char *const codes[] = {NULL, "model_not_found", "deadline_exceeded",
+                                        "internal_error"};
+    struct program server;
+    struct store *store;
+    struct why why = {""};
+
+    (void)state;
+    assert_int_equal(store_open(&store, folder, &why), ST_OK);
+    leave(store, 0, "tiny_lcm", 9, 0);
+    leave(store, 1, "gone", 0, 0);
+    leave(store, 2, "tiny_lcm", 0, 1700000000000);
+    leave(store, 3, "tiny_lcm", 10, 0);
+    store_close(&store);
+    serve(&server, NULL, NULL);
+    for (int i = 0; i < 4; i++) {
+        struct json *root;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/v1/jobs/job_%032d", i);
+        root = job_outcome(&server, path);
+        assert_string_equal(job_text(root, "status"), i ? "failed" : "completed");
+        if (i)
+            assert_string_equal(job_text(json_get(root, "error"), "code"), codes[i]);
+        json_close(&root);
+    }
+    stop(&server);
+}
+
 /* Keep the store from being written, as a backup that takes too long would. */
 static int lock_store(void)
 {
@@ -575,6 +628,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_over_expires, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(another_tenants_job_is_nowhere, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_killed_server_loses_no_promise, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(what_cannot_be_taken_up_fails_with_a_reason, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(a_locked_store_loses_nothing, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_stopping_server_hands_its_queue_over, open_folder,
