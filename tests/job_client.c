@@ -3,8 +3,11 @@
 
 #include "tests/unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+
+#define WAL_WRITE_LOCK_AT 120 /* in the file beside the store, as SQLite has it */
 
 void job_ask(const struct program *server, const char *method, const char *path, int status,
              struct reply *r)
@@ -94,4 +97,18 @@ void job_wait_for_metric(const struct program *server, const char *name, double 
         program_sleep_ms(10);
     }
     fail_msg("%s is not %g", name, value);
+}
+
+int job_lock_store(const char *folder)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_start = WAL_WRITE_LOCK_AT, .l_len = 1};
+    char beside[256];
+    int fd;
+
+    snprintf(beside, sizeof(beside), "%s/limner.db-shm", folder);
+    fd = open(beside, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    while (fcntl(fd, F_SETLK, &lock))
+        program_sleep_ms(1);
+    return fd;
 }

@@ -28,4 +28,8 @@ void job_expect_completed(const struct program *server, const char *path);
 
 void job_wait_for_metric(const struct program *server, const char *name, double value);
 
+/* Keep the store in `folder` from being written, as a backup that takes too long would, until what
+   comes back is closed. */
+int job_lock_store(const char *folder);
+
 #endif /* TESTS_JOB_CLIENT_H */

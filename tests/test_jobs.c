@@ -7,17 +7,15 @@
 #include "tests/program.h"
 #include "tests/unit.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SEATS             "limner_pictures_seated"
-#define WAL_WRITE_LOCK_AT 120 /* in the file beside the store, as SQLite has it */
-#define UNKNOWN           "/v1/jobs/job_0123456789abcdef0123456789abcdef"
-#define QUICK             "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"seed\":%d,\"n\":%d}"
+#define SEATS   "limner_pictures_seated"
+#define UNKNOWN "/v1/jobs/job_0123456789abcdef0123456789abcdef"
+#define QUICK   "{\"model\":\"tiny_lcm\",\"prompt\":\"a red fox\",\"seed\":%d,\"n\":%d}"
 #define LONG                                                                                       \
     "{\"model\":\"tiny_sd1\",\"prompt\":\"a red fox\",\"size\":\"256x256\",\"seed\":%d,"           \
     "\"num_inference_steps\":%d}"
@@ -565,21 +563,6 @@ static void what_cannot_be_taken_up_fails_with_a_reason(void **state)
     stop(&server);
 }
 
-/* Keep the store from being written, as a backup that takes too long would. */
-static int lock_store(void)
-{
-    struct flock lock = {.l_type = F_WRLCK, .l_start = WAL_WRITE_LOCK_AT, .l_len = 1};
-    char beside[160];
-    int fd;
-
-    snprintf(beside, sizeof(beside), "%s/limner.db-shm", folder);
-    fd = open(beside, O_RDWR | O_CLOEXEC);
-    assert_true(fd >= 0);
-    while (fcntl(fd, F_SETLK, &lock))
-        program_sleep_ms(1);
-    return fd;
-}
-
 /* Goal: without a store nothing is promised, and what was made for a promise is kept until it can
    be written. */
 static void a_locked_store_loses_nothing(void **state)
@@ -593,7 +576,7 @@ static void a_locked_store_loses_nothing(void **state)
     serve(&server, NULL, NULL);
     snprintf(body, sizeof(body), LONG, 1, 10);
     job_promise(&server, "", body, path);
-    lock = lock_store();
+    lock = job_lock_store(folder);
     snprintf(body, sizeof(body), QUICK, 1, 1);
     client_generate(server.port, JOB_ASYNC, body, &r);
     job_expect_error(&r, 503, "unavailable", true);

@@ -104,6 +104,7 @@ static void fly(struct exchange *x, struct piece *p, h2o_send_state_t state)
 {
     h2o_iovec_t body = h2o_iovec_init(p->data, p->bytes);
 
+    x->request.answer_bytes += p->bytes;
     x->flight = *p;
     *p = (struct piece){NULL, 0, 0};
     x->flying = true;
