@@ -20,6 +20,7 @@
 #include "server/listen.h"
 #include "server/restart.h"
 #include "server/routes.h"
+#include "server/sole.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -45,6 +46,7 @@ struct server {
     int arg_count; /* what it was read from, to be read again */
     char **args;
     struct service service;
+    int sole; /* the hold on the state folder */
     struct store *store;
     bool store_failed;         /* as it was said already */
     struct store_usage *usage; /* room for STORE_USAGE_MAX */
@@ -196,8 +198,10 @@ static enum status open_keys(struct server *s, struct why *why)
 {
     struct service *service = &s->service;
     bool changed;
-    enum status st = store_open(&s->store, s->config.state, why);
+    enum status st = sole_take(&s->sole, s->config.state, why);
 
+    if (!st)
+        st = store_open(&s->store, s->config.state, why);
     if (st)
         return st;
     if (tenant_open(&service->tenants) ||
@@ -397,6 +401,7 @@ static void tear_down(struct server *s)
     auth_close(&s->service.auth);
     tenant_close(&s->service.tenants);
     store_close(&s->store);
+    sole_give(&s->sole);
     free(s->usage);
 }
 
@@ -470,6 +475,7 @@ int command_serve(int count, char **args)
     struct server s = {.loading = LOADING,
                        .arg_count = count,
                        .args = args,
+                       .sole = -1,
                        .service.gpus_lock = PTHREAD_MUTEX_INITIALIZER};
     struct why why = {""};
     sigset_t signals;

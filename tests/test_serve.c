@@ -207,6 +207,37 @@ static void connections_beyond_the_limit_are_let_go(void **state)
     program_forget(&server);
 }
 
+/* Goal: two servers never work in one state folder, and the one that comes second says who has it;
+   a server that was killed holds nothing. */
+static void a_state_folder_has_one_server(void **state)
+{
+    const char *const model[] = {"--model", "tests/golden/tiny_lcm", NULL};
+    struct program first, second;
+    char text[4096], name[64];
+
+    (void)state;
+    program_serve(&first, model);
+    const char *const args[] = {"serve",       "--model",   "tests/golden/tiny_lcm", "--listen",
+                                "127.0.0.1:0", "--metrics", "127.0.0.1:0",           "--state",
+                                first.state,   NULL};
+    program_start(&second, args);
+    assert_int_equal(program_wait(&second, 60000), 1);
+    program_read(&second, text, sizeof(text));
+    snprintf(name, sizeof(name), "process %d", (int)first.pid);
+    assert_non_null(strstr(text, name));
+    assert_non_null(strstr(text, "--state"));
+    program_forget(&second);
+
+    program_signal(&first, SIGKILL);
+    program_wait(&first, 60000);
+    const char *const again[] = {"--model", "tests/golden/tiny_lcm", "--state", first.state, NULL};
+    program_serve(&second, again);
+    program_signal(&second, SIGTERM);
+    assert_int_equal(program_wait(&second, 60000), 0);
+    program_forget(&second);
+    program_forget(&first);
+}
+
 static void check_config_prints_and_stops(void **state)
 {
     const char *const args[] = {"serve", "--model", "x", "--check-config", NULL};
@@ -224,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_server_that_cannot_start_says_why),
         cmocka_unit_test(connections_beyond_the_limit_are_let_go),
         cmocka_unit_test(check_config_prints_and_stops),
+        cmocka_unit_test(a_state_folder_has_one_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
