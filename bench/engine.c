@@ -2,17 +2,18 @@
 /*
  * engine.c - is the device busy with pictures, and does one tenant feel another?
  *
- *     bench_engine FOLDER [--device=cpu|cuda|cuda:N] [--threads=N] [--seconds=N]
+ *     bench_engine FOLDER [--device=cpu|cuda|cuda:N] [--threads=N] [--plans=FILE] [--seats=N]
+ *                  [--steps=N] [--seconds=N] [--only=busy]
  *
- * Three questions to an engine of 4 seats, without HTTP:
+ * Three questions to an engine of 4 seats, or so many, without HTTP:
  *
- *   busy     16 clients ask again as soon as they are answered: which share of the wall time does
- *            the device spend in texts, steps and decodings? And how much of that is not kernels:
- *            the same calls on a device whose ops do nothing (hollow).
- *   behind   a picture of 4 steps comes when another tenant's 16 pictures of 50 steps wait: how
- *            many times as long does it take as alone?
- *   beside   one tenant asks for a picture of 4 steps again and again, first alone, then while
- *            another has 100 of 150 steps waiting: how does its p95 change?
+ *   busy     four clients a seat ask, each for pictures of 10 steps, or so many, and ask again as
+ * soon as they are answered: which share of the wall time does the device spend in texts, steps and
+ * decodings? And how much of that is not kernels: the same calls on a device whose ops do nothing
+ * (hollow). behind   a picture of 4 steps comes when another tenant's 16 pictures of 50 steps wait:
+ * how many times as long does it take as alone? beside   one tenant asks for a picture of 4 steps
+ * again and again, first alone, then while another has 100 of 150 steps waiting: how does its p95
+ * change?
  *
  * The last two are ratios of one run.
  */
@@ -25,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOBS_MAX = 128, SEATS = 4, CLIENTS = 16, ROUNDS = 20, BEHIND_ROUNDS = 6, CROWD = 100 };
+enum { JOBS_MAX = 256, SEATS_MAX = 32, CLIENTS = 16, ROUNDS = 20, BEHIND_ROUNDS = 6, CROWD = 100 };
 
 struct bench {
     struct engine *engine;
@@ -36,7 +37,7 @@ struct bench {
     struct job *back[JOBS_MAX]; /* answered, not yet looked at */
     int back_count;
     uint64_t seed;
-    int failed;
+    int seats, steps, failed;
 };
 
 static void job_back(struct job *job)
@@ -124,20 +125,20 @@ static void bench_busy(struct bench *b, int seconds)
 {
     struct engine_stats before, after;
     int64_t begun, took_us;
-    int made = 0;
+    int clients = 4 * b->seats, made = 0;
 
-    for (int i = 0; i < CLIENTS; i++)
-        ask(b, 0, 10);
+    for (int i = 0; i < clients; i++)
+        ask(b, 0, b->steps);
     engine_get_stats(b->engine, &before);
     begun = clock_now_us(&b->clock);
     do {
         job_put(b->pool, next_back(b));
-        ask(b, 0, 10);
+        ask(b, 0, b->steps);
         made++;
         took_us = clock_now_us(&b->clock) - begun;
     } while (took_us < 1000000LL * seconds);
     engine_get_stats(b->engine, &after);
-    for (int i = 0; i < CLIENTS; i++)
+    for (int i = 0; i < clients; i++)
         job_put(b->pool, next_back(b));
     printf("busy\t%.2f pictures/s\t%.2f %% of the time in texts, steps and decodings\n",
            1e6 * made / (double)took_us,
@@ -145,7 +146,7 @@ static void bench_busy(struct bench *b, int seconds)
 }
 
 /* What of that is not kernels: the same calls on a device whose ops do nothing. */
-static void bench_hollow(const struct device_options *options, const char *folder)
+static void bench_hollow(const struct device_options *options, const char *folder, int seats)
 {
     enum { TIMES = 200 };
     struct clock clock;
@@ -162,11 +163,11 @@ static void bench_hollow(const struct device_options *options, const char *folde
     device_measure_begin(d);
     begun = clock_now_us(&clock);
     for (int i = 0; i < TIMES; i++)
-        if (model_rehearse(m, SEATS, model_info(m)->size_default, model_info(m)->size_default,
+        if (model_rehearse(m, seats, model_info(m)->size_default, model_info(m)->size_default,
                            &why))
             exit(1);
     printf("hollow\t%.3f ms of a text, a step of %d pictures and a decoding are not kernels\n",
-           (double)(clock_now_us(&clock) - begun) / 1e3 / TIMES, SEATS);
+           (double)(clock_now_us(&clock) - begun) / 1e3 / TIMES, seats);
     if (device_measure_end(d, &why))
         exit(1);
     model_close(&m);
@@ -187,7 +188,7 @@ static double behind_ms(struct bench *b)
         crowd[i] = ask(b, 0, 50);
     do
         engine_get_stats(b->engine, &stats);
-    while (stats.seated < SEATS);
+    while (stats.seated < b->seats);
     ms = alone_ms(b, 1, 4);
     for (int i = 0; i < CLIENTS; i++)
         atomic_store(&crowd[i]->cancelled, true);
@@ -248,7 +249,7 @@ static void open_bench(struct bench *b, const struct devices *devices, const cha
     const struct engine_options options = {.devices = *devices,
                                            .model_folder = {folder},
                                            .model_count = 1,
-                                           .seats_max = SEATS,
+                                           .seats_max = b->seats,
                                            .queue_max = JOBS_MAX};
     struct why why = {""};
 
@@ -261,37 +262,55 @@ static void open_bench(struct bench *b, const struct devices *devices, const cha
     }
 }
 
-int main(int argc, char **argv)
-{
-    static struct bench b = {.seed = 1};
-    struct device_options options = {0};
-    struct devices devices;
-    const char *folder = NULL, *words = "cpu";
-    struct why why = {""};
-    int seconds = 20;
+struct wish {
+    struct device_options options;
+    const char *folder, *device;
+    int seconds;
+    bool only_busy;
+};
 
+static bool read_wish(struct wish *w, struct bench *b, int argc, char **argv)
+{
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-')
-            folder = argv[i];
+            w->folder = argv[i];
         else if (!strncmp(argv[i], "--device=", 9))
-            words = argv[i] + 9;
-        else if (sscanf(argv[i], "--threads=%d", &options.threads) != 1 &&
-                 sscanf(argv[i], "--seconds=%d", &seconds) != 1)
-            folder = NULL, argc = 0;
+            w->device = argv[i] + 9;
+        else if (!strncmp(argv[i], "--plans=", 8))
+            w->options.plans = argv[i] + 8;
+        else if (!strcmp(argv[i], "--only=busy"))
+            w->only_busy = true;
+        else if (sscanf(argv[i], "--threads=%d", &w->options.threads) != 1 &&
+                 sscanf(argv[i], "--seats=%d", &b->seats) != 1 &&
+                 sscanf(argv[i], "--steps=%d", &b->steps) != 1 &&
+                 sscanf(argv[i], "--seconds=%d", &w->seconds) != 1)
+            return false;
     }
-    if (!folder || devices_find(&devices, words, options, &why)) {
+    return w->folder && b->seats >= 1 && b->seats <= SEATS_MAX && b->steps >= 1 && w->seconds >= 1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench b = {.seed = 1, .seats = 4, .steps = 10};
+    struct wish w = {.device = "cpu", .seconds = 20};
+    struct devices devices;
+    struct why why = {""};
+
+    if (!read_wish(&w, &b, argc, argv) || devices_find(&devices, w.device, w.options, &why)) {
         fprintf(stderr,
                 "usage: bench_engine FOLDER [--device=cpu|cuda|cuda:N] [--threads=N] "
-                "[--seconds=N]\n%s\n",
-                why.text);
+                "[--plans=FILE] [--seats=1..%d] [--steps=N] [--seconds=N] [--only=busy]\n%s\n",
+                SEATS_MAX, why.text);
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    open_bench(&b, &devices, folder);
-    bench_busy(&b, seconds);
-    bench_hollow(&devices.device[0], folder);
-    bench_behind(&b);
-    bench_beside(&b);
+    open_bench(&b, &devices, w.folder);
+    bench_busy(&b, w.seconds);
+    if (!w.only_busy) {
+        bench_hollow(&devices.device[0], w.folder, b.seats);
+        bench_behind(&b);
+        bench_beside(&b);
+    }
     engine_close(&b.engine, 60000);
     job_pool_close(&b.pool);
     return b.failed > 0;

@@ -15,6 +15,8 @@
 #   sanitize  small shapes under compute-sanitizer: memory and races
 #   picture   the starter model from prompt to PNG, by the command line and over HTTP
 #   bench     SD 1.5's networks against PyTorch on the same card in the same run
+#   serve     SD 1.5 from text to picture with 8 and 32 seats, and under a load of 80 % of that; only
+#             when asked for, behind bench, which makes the model
 #   bench_xl  SDXL's UNet likewise; only when asked for, it takes ten minutes by itself
 #
 # The last lines are tables; numbers go to bench/results/, logs to $OUT or build/gpu/.
@@ -100,7 +102,7 @@ part_build() {
 
     [ $device = cpu ] && options=()
     cmake -S . -B "$tree" -G Ninja -DCMAKE_BUILD_TYPE=Release "${options[@]}" &&
-        ninja -C "$tree" limner checkkernels bench_stages test_parity
+        ninja -C "$tree" limner checkkernels bench_stages bench_engine test_parity
 }
 
 part_check() {
@@ -179,6 +181,32 @@ part_bench_xl() {
     if [ $device = cpu ]; then bench small; else bench sdxl; fi
 }
 
+# Each is `name: value` lines; the rate is what 32 seats make, and the load is 80 % of it.
+part_serve() {
+    local folder=build/gpu/sd15 seats=(8 32) steps=20 rate server url=http://127.0.0.1:18080
+
+    [ $device = cpu ] && folder=tests/golden/tiny_sd1 seats=(2) steps=4
+    for many in "${seats[@]}"; do
+        "$tree/bench_engine" "$folder" --device=$device --seats="$many" --steps=$steps --seconds=20 \
+            --only=busy --plans="$logs/plans.tsv" | tee "$logs/busy_$many.txt" || return 1
+    done
+    rate=$(awk '{print 0.8 * $2}' "$logs/busy_$many.txt")
+    "$tree/limner" serve --device $device --model "$folder" --seats "$many" --listen 127.0.0.1:18080 \
+        --metrics 127.0.0.1:19090 --state build/gpu/state &
+    server=$!
+    for _ in $(seq 1200); do
+        curl -sf $url/readyz >/dev/null && break
+        kill -0 $server || return 1
+        sleep 0.5
+    done
+    for load in 0.5 "$rate"; do
+        "$tree/limner" bench --url $url --rate "$load" --duration 40 --mix "steps=$steps" \
+            --json "$logs/served_$load.json" --svg "$logs/served_$load.svg" | tee -a "$logs/served.txt"
+    done
+    kill $server
+    wait $server
+}
+
 limit() {
     case $1 in
         build) echo 240 ;;
@@ -186,6 +214,7 @@ limit() {
         sanitize) echo 180 ;;
         bench) echo 300 ;;
         bench_xl) echo 560 ;;
+        serve) echo 420 ;;
         *) echo 120 ;;
     esac
 }
