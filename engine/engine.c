@@ -234,7 +234,7 @@ static void fill_entry(struct job *job, int64_t now)
         .shape = {.model = job->model, .width = p->width, .height = p->height},
         .rows = p->guidance > 1 ? 2 : 1,
         .steps = p->steps,
-        .previews = job->previews,
+        .previews = atomic_load(&job->previews),
         .arrived_us = now,
         .deadline_us = job->deadline_us ? job->deadline_us : SCHEDULE_NEVER,
     };

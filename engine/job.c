@@ -72,7 +72,7 @@ static void job_clean(struct job *job)
     job->times = (struct job_times){0};
     job->promised_us = 0;
     job->batch_most = 0;
-    job->previews = 0;
+    atomic_store(&job->previews, 0);
     job->previewed = NULL;
     job->preview.image = (struct image){0};
     job->preview.made = 0;

@@ -3,7 +3,8 @@
  * job.h - one picture on its way.
  *
  * A job is a baton: exactly one thread owns it at a time, and handing it over is the
- * synchronisation. Only `cancelled`, `state` and `step` are read by others while it is away.
+ * synchronisation. Only `cancelled`, `previews`, `state` and `step` are for others too while it is
+ * away.
  * Jobs come from a fixed pool; when the pool is empty the answer to a stranger is "later".
  *
  *     received -> queued -> seated -> finishing -> done        any of them -> failed
@@ -64,8 +65,9 @@ struct job {
 
     /* How many pictures of the way to it are wanted, and who gets them: encoded as the picture will
        be, from 0 on, and not all of them when they are made faster than they are taken. Called on a
-       thread of the engine's, and before `done`; the bytes are freed afterwards. */
-    int previews;
+       thread of the engine's, and before `done`; the bytes are freed afterwards. Whoever gets them
+       may want more or fewer until then: only what was wanted at first is foretold. */
+    atomic_int previews;
     void (*previewed)(struct job *job, int index, const struct bytes *body);
 
     /* How it went. */

@@ -18,10 +18,10 @@ struct previews {
 
 /* ---- on the engine's thread ---- */
 
-/* The step behind which preview `index` is due. */
-static int step_of(const struct batch *batch, const struct job *job, int index)
+/* The step behind which preview `index` of `count` is due. */
+static int step_of(const struct batch *batch, const struct job *job, int index, int count)
 {
-    int steps = batch_steps(batch, job), step = (index + 1) * steps / (job->previews + 1);
+    int steps = batch_steps(batch, job), step = (index + 1) * steps / (count + 1);
 
     return step > 0 ? step : 1;
 }
@@ -29,10 +29,10 @@ static int step_of(const struct batch *batch, const struct job *job, int index)
 /* The latest preview that is due, of those that were not made; below 0: none. */
 static int due_index(const struct batch *batch, const struct job *job)
 {
-    int step = atomic_load(&job->step), due = -1;
+    int step = atomic_load(&job->step), count = atomic_load(&job->previews), due = -1;
 
-    for (int i = job->preview.made; i < job->previews; i++) {
-        if (step >= step_of(batch, job, i))
+    for (int i = job->preview.made; i < count; i++) {
+        if (step >= step_of(batch, job, i, count))
             due = i;
     }
     return batch_is_done(batch, job) ? -1 : due;
@@ -45,8 +45,8 @@ struct job *preview_due(const struct batch *batch)
     for (int s = 0; s < batch->seat_count; s++) {
         struct job *job = batch->seat[s].job;
 
-        if (job && job->previews && !atomic_load(&job->preview.away) &&
-            due_index(batch, job) >= 0 && (!first || job->entry.key_us < first->entry.key_us))
+        if (job && !atomic_load(&job->preview.away) && due_index(batch, job) >= 0 &&
+            (!first || job->entry.key_us < first->entry.key_us))
             first = job;
     }
     return first;
@@ -56,8 +56,11 @@ enum status preview_make(struct previews *p, struct batch *batch, struct job *jo
 {
     struct why why;
     int index = due_index(batch, job);
-    enum status st = batch_preview(batch, job, &job->preview.image, &why);
+    enum status st;
 
+    if (index < 0) /* nobody wants it any more */
+        return ST_OK;
+    st = batch_preview(batch, job, &job->preview.image, &why);
     job->preview.made = index + 1;
     if (st)
         return st;

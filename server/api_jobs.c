@@ -121,9 +121,11 @@ void jobs_handle(struct service *s, struct http_request *r, struct http_text res
     static const enum errand_kind kinds[] = {
         [ASYNC_JOB] = ERRAND_LOOK, [ASYNC_EVENTS] = ERRAND_WATCH, [ASYNC_IMAGE] = ERRAND_PICTURE};
     struct http_text last = http_header(r, "last-event-id");
+    struct why why = {""};
     struct async_path path;
     bool cancels = is(r->method, "DELETE");
     struct errand *e;
+    int previews;
 
     if (!async_path(&path, rest.data, rest.bytes)) {
         refuse(r, 404, (struct failure){.code = "job_not_found"},
@@ -134,11 +136,17 @@ void jobs_handle(struct service *s, struct http_request *r, struct http_text res
         refuse_delete(r);
         return;
     }
+    if (async_previews(&previews, r->query.data, r->query.bytes, &why) &&
+        path.part == ASYNC_EVENTS) {
+        refuse(r, 400, (struct failure){.param = "partial_images"}, why.text);
+        return;
+    }
     e = begin(s, r, cancels ? ERRAND_CANCEL : kinds[path.part]);
     if (!e)
         return;
     memcpy(e->id, path.id, sizeof(e->id));
     e->k = path.k;
     e->event = async_event(last.data, last.bytes);
+    e->previews = previews;
     send(r, e);
 }

@@ -7,17 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UNSENT_MAX 4096 /* with more than this under way a preview is left out */
-
-static int index_of(const struct generation *g, const struct job *job)
-{
-    int i = 0;
-
-    while (g->job[i] != job)
-        i++;
-    return i;
-}
-
 static void send(struct generation *g, const char *name, const struct json_out *data)
 {
     char head[64];
@@ -60,12 +49,23 @@ static void write_limner(struct json_out *o, const struct generation *g, const s
                          const char *sha256)
 {
     json_out_object(o, "limner");
-    json_out_int(o, "index", index_of(g, job));
+    json_out_int(o, "index", generation_index(g, job));
     json_out_int(o, "seed", (int64_t)job->picture.seed);
     if (sha256)
         json_out_string(o, "pixels_sha256", sha256);
     if (job->prompt_cut)
         json_out_int(o, "prompt_cut_to", g->prompt_tokens);
+    json_out_object_end(o);
+}
+
+void stream_write_preview(struct json_out *o, const char *type, const struct job *job, int index,
+                          const struct bytes *body)
+{
+    const struct generation *g = job->ticket;
+
+    write_picture(o, type, g, job, body);
+    json_out_int(o, "partial_image_index", index);
+    write_limner(o, g, job, NULL);
     json_out_object_end(o);
 }
 
@@ -75,12 +75,9 @@ static void on_previewed(struct job *job, int index, const struct bytes *body)
     struct generation *g = job->ticket;
     struct json_out data = {0};
 
-    if (http_ticket_unsent(g->ticket) > UNSENT_MAX)
+    if (http_ticket_unsent(g->ticket) > STREAM_PREVIEW_UNSENT_MAX)
         return;
-    write_picture(&data, name, g, job, body);
-    json_out_int(&data, "partial_image_index", index);
-    write_limner(&data, g, job, NULL);
-    json_out_object_end(&data);
+    stream_write_preview(&data, name, job, index, body);
     send(g, name, &data);
     json_out_close(&data);
 }
@@ -131,7 +128,7 @@ void stream_prepare(struct generation *g, int previews)
     g->made = on_made;
     g->finished = on_finished;
     for (int i = 0; i < g->count; i++) {
-        g->job[i]->previews = previews;
+        atomic_store(&g->job[i]->previews, previews);
         g->job[i]->previewed = on_previewed;
     }
 }

@@ -14,9 +14,15 @@
 
 #include "server/generation.h"
 
+#define STREAM_PREVIEW_UNSENT_MAX 4096 /* bytes; with more of them unsent a preview is left out */
+
 /* Before the generation is submitted: its events go to its ticket. */
 void stream_prepare(struct generation *g, int previews);
 /* Once it was taken by the engine, on the io thread that holds its request. */
 void stream_begin(struct generation *g);
+
+/* The object that is a preview's event; the job is a generation's. */
+void stream_write_preview(struct json_out *o, const char *type, const struct job *job, int index,
+                          const struct bytes *body);
 
 #endif /* SERVER_API_STREAM_H */

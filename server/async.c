@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/async.h"
 
+#include "engine/job.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -75,6 +77,30 @@ int64_t async_event(const char *text, size_t bytes)
     int64_t number = text ? read_number(text, bytes, 18) : 0;
 
     return number > 0 ? number : 0;
+}
+
+enum status async_previews(int *out, const char *query, size_t bytes, struct why *why)
+{
+    static const char name[] = "partial_images=";
+    size_t name_bytes = sizeof(name) - 1, at = 0;
+
+    *out = 0;
+    while (at < bytes) {
+        size_t end = at;
+
+        while (end < bytes && query[end] != '&')
+            end++;
+        if (end - at >= name_bytes && !memcmp(query + at, name, name_bytes)) {
+            *out = (int)read_number(query + at + name_bytes, end - at - name_bytes, 1);
+            if (*out < 0 || *out > JOB_PREVIEWS_MAX)
+                return why_fail(why, ST_INVALID,
+                                "partial_images must be a whole number from 0 to "
+                                "%d",
+                                JOB_PREVIEWS_MAX);
+        }
+        at = end + 1;
+    }
+    return ST_OK;
 }
 
 static bool is_id(const char *text)

@@ -190,6 +190,15 @@ enum status generation_submit(struct generation *g, struct answer *refusal)
     return st;
 }
 
+int generation_index(const struct generation *g, const struct job *job)
+{
+    int i = 0;
+
+    while (g->job[i] != job)
+        i++;
+    return i;
+}
+
 void generation_cancel(struct generation *g)
 {
     for (int i = 0; i < g->count; i++)

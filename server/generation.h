@@ -50,6 +50,9 @@ MUST_USE enum status generation_submit(struct generation *g, struct answer *refu
 /* Begin the answer to one more than there is room for. */
 void generation_write_full(struct answer *a, const struct service *s);
 
+/* Which of its pictures this job is, from 0 on. */
+int generation_index(const struct generation *g, const struct job *job);
+
 /* Nobody waits for it any more. */
 void generation_cancel(struct generation *g);
 

@@ -207,6 +207,8 @@ static void offer_again(struct keeper *k)
 struct mail {
     struct errand *errands;
     struct generation *finished;
+    struct preview preview[PREVIEWS_MAX];
+    int preview_count;
     bool drain, stop;
 };
 
@@ -226,12 +228,18 @@ static struct mail collect(struct keeper *k)
     struct mail mail;
 
     pthread_mutex_lock(&k->lock);
-    if (!k->first && !k->finished && !k->stop && k->drain == k->drained)
+    if (!k->first && !k->finished && !k->preview_count && !k->stop && k->drain == k->drained)
         wait_a_tick(k);
-    mail = (struct mail){k->first, k->finished, k->drain && !k->drained, k->stop};
+    mail = (struct mail){.errands = k->first,
+                         .finished = k->finished,
+                         .preview_count = k->preview_count,
+                         .drain = k->drain && !k->drained,
+                         .stop = k->stop};
+    memcpy(mail.preview, k->preview, sizeof(mail.preview));
     k->first = NULL;
     k->last = &k->first;
     k->finished = NULL;
+    k->preview_count = 0;
     pthread_mutex_unlock(&k->lock);
     return mail;
 }
@@ -246,11 +254,14 @@ static void drain(struct keeper *k)
     pthread_mutex_unlock(&k->lock);
 }
 
-static void read_mail(struct keeper *k, const struct mail *mail)
+/* Previews first: a job that is over is gone with the next line. */
+static void read_mail(struct keeper *k, struct mail *mail)
 {
     struct generation *next_finished;
     struct errand *next;
 
+    for (int i = 0; i < mail->preview_count; i++)
+        watch_show(k, &mail->preview[i]);
     for (struct generation *g = mail->finished; g; g = next_finished) {
         next_finished = g->next;
         end_generation(k, g->owner);

@@ -34,8 +34,11 @@ struct errand {
     int tenant;                /* who asks */
     char id[STORE_JOB_ID_MAX]; /* of the job, unless it is to be created */
     int k;
-    int64_t event;   /* the last one that the client has seen */
-    int64_t sent_us; /* when it was sent something last */
+    int64_t event;                     /* the last one that the client has seen */
+    int64_t sent_us;                   /* when it was sent something last */
+    int previews;                      /* that it wants of each picture, */
+    int previewed[REQUEST_IMAGES_MAX]; /* has been sent, */
+    size_t preview_bytes;              /* and how big the last one was */
 
     struct order order;
     struct store_bytes body; /* a copy, since the client's own may go with the client */

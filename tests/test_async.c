@@ -78,6 +78,38 @@ static void an_event_is_a_number_or_nothing(void **state)
     assert_int_equal(async_event(NULL, 0), 0);
 }
 
+static enum status previews(int *out, const char *query)
+{
+    struct why why = {""};
+    enum status st = async_previews(out, query, strlen(query), &why);
+
+    assert_true(!st == !why.text[0]);
+    return st;
+}
+
+static void a_query_says_how_many_previews(void **state)
+{
+    static const char *const bad[] = {"partial_images=",   "partial_images=4",
+                                      "partial_images=-1", "partial_images=01",
+                                      "partial_images=2x", "a=b&partial_images=two"};
+    struct why why = {""};
+    int count;
+
+    (void)state;
+    assert_int_equal(previews(&count, "partial_images=2"), ST_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(previews(&count, "a=b&&partial_images=3&c"), ST_OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(previews(&count, "partial_images=0"), ST_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(previews(&count, "partial_image=2&xpartial_images=2"), ST_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(async_previews(&count, NULL, 0, &why), ST_OK);
+    assert_int_equal(count, 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_int_equal(previews(&count, bad[i]), ST_INVALID);
+}
+
 #define ID "job_0123456789abcdef0123456789abcdef"
 
 static bool path(struct async_path *out, const char *text)
@@ -122,6 +154,7 @@ int main(void)
         cmocka_unit_test(a_preference_is_found_among_others),
         cmocka_unit_test(a_key_may_stand_in_quotes),
         cmocka_unit_test(an_event_is_a_number_or_nothing),
+        cmocka_unit_test(a_query_says_how_many_previews),
         cmocka_unit_test(a_path_is_a_job_or_a_part_of_one),
     };
 

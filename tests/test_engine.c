@@ -253,6 +253,27 @@ static void previews_come_first_and_change_nothing(void **state)
     job_put(f->pool, watched);
 }
 
+/* Goal: previews may be asked for when the picture is under way; until then none is made. */
+static void previews_may_be_wanted_later(void **state)
+{
+    struct fixture *f = *state;
+    struct job *job = new_job(f, 5, 60);
+    const struct timespec nap = {.tv_nsec = 1000000};
+
+    shown = (struct shown){.count = 0};
+    job->previewed = previewed;
+    assert_int_equal(engine_submit(f->engine, &job, 1, NULL), ST_OK);
+    while (atomic_load(&job->step) < 41)
+        nanosleep(&nap, NULL);
+    assert_int_equal(shown.count, 0);
+    atomic_store(&job->previews, 2);
+    wait_for(&f->waiter, 1);
+    assert_int_equal(job->status, ST_OK);
+    assert_int_equal(shown.count, 1);
+    assert_int_equal(shown.index[0], 1);
+    job_put(f->pool, job);
+}
+
 /* Goal: whoever goes while a preview is on its way is handed back once. */
 static void a_cancelled_preview_comes_back_once(void **state)
 {
@@ -554,6 +575,7 @@ int main(void)
                                         close_all),
         cmocka_unit_test_setup_teardown(previews_come_first_and_change_nothing, open_four_seats,
                                         close_all),
+        cmocka_unit_test_setup_teardown(previews_may_be_wanted_later, open_four_seats, close_all),
         cmocka_unit_test_setup_teardown(a_cancelled_preview_comes_back_once, open_four_seats,
                                         close_all),
         cmocka_unit_test_setup_teardown(a_full_queue_takes_none_of_a_request, open_one_seat,

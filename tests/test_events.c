@@ -14,7 +14,9 @@
 
 #define LONG                                                                                       \
     "{\"model\":\"tiny_sd1\",\"prompt\":\"a red fox\",\"size\":\"256x256\",\"seed\":1,"            \
-    "\"num_inference_steps\":%d}"
+    "\"num_inference_steps\":%d,\"n\":%d}"
+#define MOST    10 /* pictures of a job */
+#define PREVIEW "event: job.partial_image\ndata: "
 
 static char folder[128];
 
@@ -52,12 +54,17 @@ static void stop(struct program *server)
     program_forget(server);
 }
 
-static void promise(const struct program *server, int steps, char path[64])
+static void promise_many(const struct program *server, int steps, int count, char path[64])
 {
     char body[256];
 
-    snprintf(body, sizeof(body), LONG, steps);
+    snprintf(body, sizeof(body), LONG, steps, count);
     job_promise(server, "", body, path);
+}
+
+static void promise(const struct program *server, int steps, char path[64])
+{
+    promise_many(server, steps, 1, path);
 }
 
 /* ---- one reader ---- */
@@ -69,17 +76,20 @@ struct reader {
     long long last;
     int queued, progress, pings;
     int position, step;
+    int previews[MOST],
+        next[MOST];   /* of each picture: how many came, and the least index that may */
     struct json *end; /* of the last event, when that was the job's end */
 };
 
-static void listen_to(struct reader *reader, const struct program *server, const char *path,
-                      long long last)
+static void listen_for(struct reader *reader, const struct program *server, const char *path,
+                       const char *query, long long last)
 {
     char head[256], value[64];
 
     *reader = (struct reader){.fd = client_connect(server->port), .last = last};
-    snprintf(head, sizeof(head), "GET %s/events HTTP/1.1\r\nHost: a\r\nLast-Event-ID: %lld\r\n\r\n",
-             path, last);
+    snprintf(head, sizeof(head),
+             "GET %s/events%s HTTP/1.1\r\nHost: a\r\nLast-Event-ID: %lld\r\n\r\n", path, query,
+             last);
     client_send(reader->fd, head);
     client_read_head(reader->fd, &reader->reply);
     assert_int_equal(reader->reply.status, 200);
@@ -87,6 +97,12 @@ static void listen_to(struct reader *reader, const struct program *server, const
     assert_string_equal(value, "text/event-stream");
     assert_true(reply_header(&reader->reply, "cache-control", value, sizeof(value)));
     assert_string_equal(value, "no-store");
+}
+
+static void listen_to(struct reader *reader, const struct program *server, const char *path,
+                      long long last)
+{
+    listen_for(reader, server, path, "", last);
 }
 
 static void hang_up(struct reader *reader)
@@ -99,6 +115,33 @@ static void hang_up(struct reader *reader)
 static int number(const struct json *o, const char *name)
 {
     return (int)json_as_int(json_get(o, name));
+}
+
+/* A preview has no number; it is a picture, of one of the job's, and later than the one before. */
+static void take_preview(struct reader *reader, const char *text)
+{
+    struct json *data = NULL;
+    struct why why = {""};
+    unsigned char *png;
+    size_t bytes;
+    int image;
+
+    if (json_parse(&data, text, strlen(text), &why))
+        fail_msg("%.200s: %s", text, why.text);
+    assert_string_equal(job_text(data, "type"), "job.partial_image");
+    assert_string_equal(job_text(data, "output_format"), "png");
+    assert_string_equal(job_text(data, "size"), "256x256");
+    image = number(json_get(data, "limner"), "index");
+    assert_in_range(image, 0, MOST - 1);
+    assert_int_equal(number(json_get(data, "limner"), "seed"), 1 + image);
+    assert_true(number(data, "partial_image_index") >= reader->next[image]);
+    reader->next[image] = number(data, "partial_image_index") + 1;
+    reader->previews[image]++;
+    png = client_decode(job_text(data, "b64_json"), &bytes);
+    assert_memory_equal(png, "\x89PNG", 4);
+    free(png);
+    assert_null(reader->end);
+    json_close(&data);
 }
 
 /* An event's numbers rise, places fall, steps rise. */
@@ -116,6 +159,10 @@ static void take_event(struct reader *reader, const char *text)
     }
     if (!strncmp(text, "retry: ", 7))
         return;
+    if (!strncmp(text, PREVIEW, sizeof(PREVIEW) - 1)) {
+        take_preview(reader, text + sizeof(PREVIEW) - 1);
+        return;
+    }
     assert_int_equal(sscanf(text, "id: %lld\nevent: %31s\ndata: %n", &id, name, &at), 2);
     assert_true(at > 0 && id > reader->last);
     reader->last = id;
@@ -297,6 +344,89 @@ static void a_reader_follows_a_job_to_the_next_server(void **state)
     stop(&server);
 }
 
+/* Goal: previews of each picture come to who asks, no more of them than he asked for, and to
+   nobody else; the job's picture is the same. */
+static void previews_come_to_who_asks(void **state)
+{
+    struct program server;
+    struct reader one, three, none;
+    struct reply with, without;
+    char path[64], plain[64], image[96];
+
+    (void)state;
+    serve(&server);
+    promise_many(&server, 60, 2, path);
+    listen_for(&one, &server, path, "?partial_images=1", 0);
+    listen_for(&three, &server, path, "?partial_images=3", 0);
+    listen_to(&none, &server, path, 0);
+    read_all(&three);
+    read_all(&one);
+    read_all(&none);
+    expect_end(&one, "completed");
+    expect_end(&three, "completed");
+    expect_end(&none, "completed");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(one.previews[i], 1);
+        assert_true(three.previews[i] >= 2 && three.previews[i] <= 3);
+        assert_int_equal(none.previews[i], 0);
+    }
+    assert_int_equal(three.progress, none.progress);
+    hang_up(&one);
+    hang_up(&three);
+    hang_up(&none);
+
+    promise(&server, 60, plain);
+    job_expect_completed(&server, plain);
+    snprintf(image, sizeof(image), "%s/images/0", path);
+    job_ask(&server, "GET", image, 200, &with);
+    snprintf(image, sizeof(image), "%s/images/0", plain);
+    job_ask(&server, "GET", image, 200, &without);
+    assert_int_equal(with.bytes, without.bytes);
+    assert_memory_equal(with.body, without.body, with.bytes);
+    reply_close(&with);
+    reply_close(&without);
+    stop(&server);
+}
+
+static void a_bad_number_of_previews_is_told(void **state)
+{
+    struct program server;
+    struct reply r;
+    char path[64], events[128];
+
+    (void)state;
+    serve(&server);
+    promise(&server, 2, path);
+    snprintf(events, sizeof(events), "%s/events?partial_images=4", path);
+    job_ask(&server, "GET", events, 400, &r);
+    assert_non_null(strstr(r.body, "\"param\":\"partial_images\""));
+    reply_close(&r);
+    stop(&server);
+}
+
+/* Goal: who takes previews slowly gets those that he could take, and all that happens meanwhile.
+   Method: more of them than the kernel keeps for a connection, and a reader who sleeps. */
+static void a_slow_reader_of_previews_gets_the_end(void **state)
+{
+    struct program server;
+    struct reader slow;
+    char path[64];
+    int small = 65536;
+
+    (void)state;
+    serve(&server);
+    promise_many(&server, 12, MOST, path);
+    listen_for(&slow, &server, path, "?partial_images=3", 0);
+    assert_int_equal(setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    job_expect_completed(&server, path);
+    read_all(&slow);
+    expect_end(&slow, "completed");
+    assert_true(slow.previews[0] >= 1 && slow.previews[MOST - 1] == 0);
+    assert_true(slow.step > 12 * (MOST - 1));
+    hang_up(&slow);
+    stop(&server);
+}
+
 /* Goal: readers that never read, or leave, hold up neither the job nor anybody else. */
 static void readers_that_do_not_read_hold_nobody_up(void **state)
 {
@@ -307,7 +437,8 @@ static void readers_that_do_not_read_hold_nobody_up(void **state)
     (void)state;
     serve(&server);
     promise(&server, 40, path);
-    snprintf(head, sizeof(head), "GET %s/events HTTP/1.1\r\nHost: a\r\n\r\n", path);
+    snprintf(head, sizeof(head), "GET %s/events?partial_images=3 HTTP/1.1\r\nHost: a\r\n\r\n",
+             path);
     for (int i = 0; i < 40; i++) {
         fd[i] = client_connect(server.port);
         client_send(fd[i], head);
@@ -354,6 +485,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cancelled_job_is_told_to_who_listens, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(a_reader_follows_a_job_to_the_next_server, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(previews_come_to_who_asks, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(a_bad_number_of_previews_is_told, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(a_slow_reader_of_previews_gets_the_end, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(readers_that_do_not_read_hold_nobody_up, open_folder,
                                         close_folder),

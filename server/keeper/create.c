@@ -137,6 +137,8 @@ static void fill(struct keeper *k, struct live *l, const struct order *order, co
     g->arrived_us = arrived_us;
     snprintf(g->id, sizeof(g->id), "%s", request);
     generation_fill(g, k->service, order);
+    for (int i = 0; i < g->count; i++)
+        g->job[i]->previewed = watch_previewed;
     snprintf(l->job.model, sizeof(l->job.model), "%s", g->model);
 }
 

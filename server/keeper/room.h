@@ -17,9 +17,18 @@
 #define EVENTS_MAX     64 /* of a job that are kept for readers who come back */
 #define EVENT_TEXT_MAX 160
 
+#define PREVIEWS_MAX 16 /* on their way to listeners; one more is left out */
+
 struct event {
     int64_t number;
     char text[EVENT_TEXT_MAX]; /* its fields as they are sent */
+};
+
+/* A picture of the way to a picture, as it is told to those who asked, and to nobody later. */
+struct preview {
+    struct live *live;
+    int image; /* which of the job's pictures it is of */
+    struct json_out data;
 };
 
 /* A job that is under way. */
@@ -30,6 +39,7 @@ struct live {
     bool done;             /* its pictures wait for a store that can take them */
     struct errand *waiter; /* who wants the pictures themselves; or NULL */
     int position, steps;   /* as the last event said them */
+    int previews, wanted;  /* of each picture, as the engine knows it and as listeners want it */
     int64_t events;        /* that have been, the newest EVENTS_MAX of them in the ring */
     struct event event[EVENTS_MAX];
     struct live *next; /* under way, or free */
@@ -46,6 +56,8 @@ struct keeper {
     pthread_cond_t changed; /* anything below */
     struct errand *free, *first, **last;
     struct generation *finished;
+    struct preview preview[PREVIEWS_MAX];
+    int preview_count;
     bool drain, drained, stop;
 
     struct errand *errands; /* memory */
@@ -110,6 +122,9 @@ int look_steps(const struct generation *g, bool *begun);
 /* watch.c: what happens to a job, as events. */
 void watch_run(struct keeper *k, struct errand *e);
 void watch_tick(struct keeper *k);
+/* For job->previewed. */
+void watch_previewed(struct job *job, int index, const struct bytes *body);
+void watch_show(struct keeper *k, struct preview *p); /* to those who asked; its data is freed */
 /* A job is over, or this server lets go of it: its listeners are told, and sent away. */
 void watch_end(struct keeper *k, const struct store_job *job);
 void watch_stop(struct keeper *k); /* all of them */

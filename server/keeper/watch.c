@@ -6,18 +6,25 @@
  *     event: job.progress     data: {"type":"job.progress","step":7,"steps":25,"progress":28}
  *     event: job.completed    data: {"type":"job.completed","job":{...}}       or job.failed
  *
+ *     event: job.partial_image   data: {"type":"job.partial_image","b64_json":"...", ...}
+ *
  * The keeper looks at every tick; what happens between two looks is one event. Numbers rise also
  * from one server to the next: `starts` of the job times a million, and the count.
+ *
+ * Previews are for those who listen and ask for them, as long as they do: they have no number, and
+ * nothing keeps them for anybody later.
  */
 #include "base/json.h"
+#include "server/api_stream.h"
 #include "server/keeper/room.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#define PREVIEW    "job.partial_image"
 #define NUMBERS    1000000 /* of events from one start to the next */
-#define UNSENT_MAX 65536   /* of a reader's: then he does not read */
+#define UNSENT_MAX 65536   /* of a reader's, beside a preview: then he does not read */
 #define PING_US    5000000
 #define RETRY_MS   1000 /* after which a reader comes back */
 
@@ -79,7 +86,7 @@ static void note_position(struct keeper *k, struct live *l)
 
 static void send(struct errand *e, const struct http_text *parts, int count)
 {
-    if (http_ticket_unsent(e->ticket) > UNSENT_MAX)
+    if (http_ticket_unsent(e->ticket) > UNSENT_MAX + e->preview_bytes)
         http_ticket_cut(e->ticket);
     else if (!http_ticket_send(e->ticket, parts, count))
         atomic_store(&e->gone, true);
@@ -125,6 +132,63 @@ static void send_end(struct keeper *k, struct errand *e, const struct store_job 
     json_out_close(&data);
 }
 
+/* ---- previews ---- */
+
+void watch_previewed(struct job *job, int index, const struct bytes *body)
+{
+    struct generation *g = job->ticket;
+    struct keeper *k = g->service->keeper;
+    struct preview preview = {.live = g->owner, .image = generation_index(g, job)};
+    bool taken;
+
+    if (!atomic_load(&job->previews)) /* who asked has left */
+        return;
+    stream_write_preview(&preview.data, PREVIEW, job, index, body);
+    pthread_mutex_lock(&k->lock);
+    taken = !preview.data.failed && k->preview_count < PREVIEWS_MAX;
+    if (taken)
+        k->preview[k->preview_count++] = preview;
+    pthread_cond_broadcast(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+    if (!taken)
+        json_out_close(&preview.data);
+}
+
+/* A preview would wait behind what a slow reader has not taken: he goes without. */
+static void send_preview(struct errand *e, const struct preview *p)
+{
+    static const char head[] = "event: " PREVIEW "\ndata: ";
+
+    if (e->previewed[p->image] >= e->previews ||
+        http_ticket_unsent(e->ticket) > STREAM_PREVIEW_UNSENT_MAX)
+        return;
+    e->previewed[p->image]++;
+    e->preview_bytes = p->data.bytes;
+    send(e,
+         (struct http_text[]){{head, sizeof(head) - 1}, {p->data.text, p->data.bytes}, {"\n\n", 2}},
+         3);
+}
+
+void watch_show(struct keeper *k, struct preview *p)
+{
+    for (struct errand *e = k->watchers; e; e = e->next) {
+        if (!strcmp(e->id, p->live->job.id))
+            send_preview(e, p);
+    }
+    json_out_close(&p->data);
+}
+
+static void want_previews(struct live *l)
+{
+    if (l->wanted == l->previews)
+        return;
+    l->previews = l->wanted;
+    for (int i = 0; i < l->generation->count; i++)
+        atomic_store(&l->generation->job[i]->previews, l->wanted);
+}
+
+/* ---- who comes, and what he gets ---- */
+
 static void begin(struct errand *e)
 {
     struct answer head;
@@ -161,6 +225,7 @@ static void refresh(struct keeper *k, struct errand *e)
     if (l) {
         note_position(k, l);
         send_news(e, l);
+        l->wanted = e->previews > l->wanted ? e->previews : l->wanted;
     }
     if (clock_now_us(&k->service->clock) - e->sent_us >= PING_US)
         send_text(e, ": ping\n\n");
@@ -175,6 +240,7 @@ void watch_tick(struct keeper *k)
     for (struct live *l = k->live; l; l = l->next) {
         if (!l->dropped && !l->done)
             note_progress(l);
+        l->wanted = 0;
     }
     while (*at) {
         struct errand *e = *at;
@@ -187,6 +253,8 @@ void watch_tick(struct keeper *k)
         *at = e->next;
         http_ticket_end(e->ticket);
     }
+    for (struct live *l = k->live; l; l = l->next)
+        want_previews(l);
 }
 
 void watch_end(struct keeper *k, const struct store_job *job)
