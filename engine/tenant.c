@@ -259,6 +259,17 @@ enum status tenant_take(struct tenants *t, struct tenant_grant *out, int tenant,
     return st;
 }
 
+void tenant_resume(struct tenants *t, struct tenant_grant *out, int tenant, int images)
+{
+    struct tenant *it = &t->tenant[tenant];
+
+    assert(images > 0);
+    pthread_mutex_lock(&t->lock);
+    it->images_away += images;
+    *out = (struct tenant_grant){tenant, images, it->day};
+    pthread_mutex_unlock(&t->lock);
+}
+
 static void put_back(struct tenant *it, const struct tenant_grant *grant)
 {
     bucket_return(&it->requests, 1);

@@ -84,6 +84,9 @@ void tenant_get(struct tenants *t, int tenant, struct tenant_limits *out);
 MUST_USE enum status tenant_take(struct tenants *t, struct tenant_grant *out, int tenant,
                                  int images, struct tenant_time now,
                                  struct tenant_refusal *refusal);
+/* Pictures that were granted before this process began: they have places, whatever the limit says,
+   and cost nothing of this minute and day. tenant_end follows. */
+void tenant_resume(struct tenants *t, struct tenant_grant *out, int tenant, int images);
 void tenant_end(struct tenants *t, const struct tenant_grant *grant);
 void tenant_return(struct tenants *t, const struct tenant_grant *grant);
 

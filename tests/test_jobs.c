@@ -492,6 +492,47 @@ static void a_killed_server_loses_no_promise(void **state)
 }
 
 /* Goal: a stopping server does not make what it has not begun; the next one does. */
+/* Goal: what was promised before the restart takes its tenant's places, until it ends. */
+static void a_job_taken_up_holds_its_places(void **state)
+{
+    struct program server;
+    struct reply r;
+    char config[160], body[256], path[64];
+    int status = 0;
+    FILE *file;
+
+    (void)state;
+    snprintf(config, sizeof(config), "%s/config.yaml", folder);
+    file = fopen(config, "w");
+    assert_non_null(file);
+    fputs("tenant-default: {concurrency: 1}\n", file);
+    fclose(file);
+    serve(&server, "--config", config);
+    snprintf(body, sizeof(body), LONG, 1, 150);
+    job_promise(&server, "", body, path);
+    program_signal(&server, SIGKILL);
+    program_wait(&server, 10000);
+    program_forget(&server);
+
+    serve(&server, "--config", config);
+    job_wait_for_metric(&server, SEATS, 1);
+    snprintf(body, sizeof(body), QUICK, 7, 1);
+    client_generate(server.port, "", body, &r);
+    assert_int_equal(r.status, 429);
+    assert_non_null(strstr(r.body, "pictures at the same time"));
+    reply_close(&r);
+    job_ask(&server, "DELETE", path, 200, &r);
+    reply_close(&r);
+    for (int i = 0; i < 200 && status != 200; i++) {
+        program_sleep_ms(25);
+        client_generate(server.port, "", body, &r);
+        status = r.status;
+        reply_close(&r);
+    }
+    assert_int_equal(status, 200);
+    stop(&server);
+}
+
 static void a_stopping_server_hands_its_queue_over(void **state)
 {
     struct program server;
@@ -615,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_taken_up_fails_with_a_reason, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(a_locked_store_loses_nothing, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(a_job_taken_up_holds_its_places, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_stopping_server_hands_its_queue_over, open_folder,
                                         close_folder),
     };

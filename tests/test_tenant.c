@@ -115,6 +115,28 @@ static void what_is_given_back_never_was(void **state)
     assert_int_equal(take(tenant, 1, 120000, &grant), ST_FULL); /* the day is used up */
 }
 
+/* Goal: what an earlier process granted holds its places, and pays no second time. */
+static void what_is_resumed_only_takes_places(void **state)
+{
+    int tenant = shop(
+        (struct tenant_limits){.requests_per_minute = 2, .images_per_day = 3, .concurrency = 4});
+    struct tenant_grant before, more;
+    struct tenant_view view;
+
+    (void)state;
+    tenant_resume(tenants, &before, tenant, 6); /* more than the limit is today */
+    assert_int_equal(take(tenant, 1, 0, &more), ST_FULL);
+    tenant_end(tenants, &before);
+    tenant_resume(tenants, &before, tenant, 3);
+    tenant_look(tenants, tenant, at_ms(0), &view);
+    assert_int_equal(view.requests.remaining, 2);
+    assert_int_equal(take(tenant, 2, 0, &more), ST_FULL);
+    assert_int_equal(take(tenant, 1, 0, &more), ST_OK);
+    tenant_end(tenants, &before);
+    tenant_end(tenants, &more);
+    assert_int_equal(take(tenant, 2, 0, &more), ST_OK);
+}
+
 static void a_day_ends_at_midnight(void **state)
 {
     int tenant = shop((struct tenant_limits){.images_per_day = 3});
@@ -354,6 +376,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_passes_when_it_was_told_to_come_back,
                                         open_tenants, close_tenants),
         cmocka_unit_test_setup_teardown(what_is_given_back_never_was, open_tenants, close_tenants),
+        cmocka_unit_test_setup_teardown(what_is_resumed_only_takes_places, open_tenants,
+                                        close_tenants),
         cmocka_unit_test_setup_teardown(a_day_ends_at_midnight, open_tenants, close_tenants),
         cmocka_unit_test_setup_teardown(what_can_never_pass_is_invalid, open_tenants,
                                         close_tenants),

@@ -282,9 +282,11 @@ static bool submit_stored(struct keeper *k, struct store_job *job, const struct 
     l->generation = generation_take(k->service->generations, job->images);
     if (l->generation) {
         l->generation->service = k->service;
-        l->generation->grant.tenant = tenant_of(k, job);
+        tenant_resume(k->service->tenants, &l->generation->grant, tenant_of(k, job), job->images);
+        l->generation->granted = true;
         fill(k, l, order, job->id, now_us);
         st = generation_submit(l->generation, &answer);
+        l->generation->refused = false; /* only its places go back: it was paid for before */
         if (st)
             answer_close(&answer);
     }
