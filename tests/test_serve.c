@@ -211,7 +211,7 @@ static void connections_beyond_the_limit_are_let_go(void **state)
    a server that was killed holds nothing. */
 static void a_state_folder_has_one_server(void **state)
 {
-    const char *const model[] = {"--model", "tests/golden/tiny_lcm", NULL};
+    const char *const model[] = {"--model", "tests/golden/tiny_lcm", "--threads", "1", NULL};
     struct program first, second;
     char text[4096], name[64];
 
@@ -230,7 +230,8 @@ static void a_state_folder_has_one_server(void **state)
 
     program_signal(&first, SIGKILL);
     program_wait(&first, 60000);
-    const char *const again[] = {"--model", "tests/golden/tiny_lcm", "--state", first.state, NULL};
+    const char *const again[] = {
+        "--model", "tests/golden/tiny_lcm", "--threads", "1", "--state", first.state, NULL};
     program_serve(&second, again);
     program_signal(&second, SIGTERM);
     assert_int_equal(program_wait(&second, 60000), 0);

@@ -234,14 +234,15 @@ static void release(struct engine *e, struct batch *batch, struct job *job)
 static void preview_one(struct engine *e, struct batch *batch)
 {
     struct job *job = preview_due(batch);
-    int64_t begun = clock_now_us(&e->clock);
+    int64_t begun = clock_now_us(&e->clock), ended;
 
     if (!job)
         return;
     if (preview_make(e->previews, batch, job) == ST_DEVICE)
         atomic_store(&e->broken, true); /* the next step finds it so, and clears the seats */
+    ended = count_busy(e, begun);
     pthread_mutex_lock(&e->lock);
-    schedule_previewed(e->schedule, &job->entry, clock_now_us(&e->clock) - begun);
+    schedule_previewed(e->schedule, &job->entry, ended - begun);
     pthread_mutex_unlock(&e->lock);
 }
 

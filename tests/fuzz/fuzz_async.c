@@ -42,6 +42,17 @@ static void check_path(const char *text, size_t bytes)
     must(path.k >= 0 && path.k <= 9999 && (path.part == ASYNC_IMAGE || path.k == 0));
 }
 
+static void check_query(const char *text, size_t bytes)
+{
+    struct why why = {""};
+    int previews = -1;
+
+    if (async_previews(&previews, text, bytes, &why))
+        must(why.text[0] != '\0');
+    else
+        must(previews >= 0 && previews <= 3);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     char *text = malloc(bytes ? bytes : 1);
@@ -54,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     must(async_event(text, bytes) >= 0);
     check_key(text, bytes);
     check_path(text, bytes);
+    check_query(text, bytes);
     free(text);
     return 0;
 }
