@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LONG                                                                                       \
@@ -405,13 +406,16 @@ static void a_bad_number_of_previews_is_told(void **state)
 }
 
 /* Goal: who takes previews slowly gets those that he could take, and all that happens meanwhile.
-   Method: more of them than the kernel keeps for a connection, and a reader who sleeps. */
+   Method: more of them than the kernel keeps for a connection, and a reader who sleeps; where that
+   takes nearly the minute after which nobody's silence is borne, there is nothing to see. */
 static void a_slow_reader_of_previews_gets_the_end(void **state)
 {
     struct program server;
     struct reader slow;
     char path[64];
     int small = 65536;
+    time_t begun = time(NULL);
+    bool slept_too_long;
 
     (void)state;
     serve(&server);
@@ -419,12 +423,17 @@ static void a_slow_reader_of_previews_gets_the_end(void **state)
     listen_for(&slow, &server, path, "?partial_images=3", 0);
     assert_int_equal(setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
     job_expect_completed(&server, path);
-    read_all(&slow);
-    expect_end(&slow, "completed");
-    assert_true(slow.previews[0] >= 1 && slow.previews[MOST - 1] == 0);
-    assert_true(slow.step > 12 * (MOST - 1));
+    slept_too_long = time(NULL) - begun > 45;
+    if (!slept_too_long) {
+        read_all(&slow);
+        expect_end(&slow, "completed");
+        assert_true(slow.previews[0] >= 1 && slow.previews[MOST - 1] == 0);
+        assert_true(slow.step > 12 * (MOST - 1));
+    }
     hang_up(&slow);
     stop(&server);
+    if (slept_too_long)
+        skip();
 }
 
 /* Goal: readers that never read, or leave, hold up neither the job nor anybody else. */
