@@ -86,6 +86,23 @@ enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why
     return st;
 }
 
+enum status sqlite_row(struct sqlite *s, sqlite3_stmt *row, struct why *why, const char *missing,
+                       ...)
+{
+    struct why none;
+    va_list words;
+    int step = sqlite3_step(row);
+
+    if (step == SQLITE_ROW)
+        return ST_OK;
+    if (step != SQLITE_DONE)
+        return sqlite_fail(s, why);
+    va_start(words, missing);
+    vsnprintf(none.text, sizeof(none.text), missing, words);
+    va_end(words);
+    return why_fail(why, ST_MISSING, "%s", none.text);
+}
+
 enum status sqlite_run(struct sqlite *s, sqlite3_stmt *statement, struct why *why)
 {
     enum status st = ST_OK;

@@ -33,6 +33,10 @@ MUST_USE enum status sqlite_end(struct sqlite *s, enum status st, struct why *wh
  */
 MUST_USE enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why,
                                     const char *sql, const char *types, ...);
+/* Step to the one row of a statement; when there is none, ST_MISSING in these words. Finalising is
+   the caller's. */
+MUST_USE enum status sqlite_row(struct sqlite *s, sqlite3_stmt *row, struct why *why,
+                                const char *missing, ...) PRINTF_LIKE(4, 5);
 /* Step to the end and finalise. */
 MUST_USE enum status sqlite_run(struct sqlite *s, sqlite3_stmt *statement, struct why *why);
 

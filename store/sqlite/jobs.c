@@ -59,15 +59,10 @@ static enum status read_row(struct sqlite *s, struct store_job *job, sqlite3_stm
 static enum status take_row(struct sqlite *s, sqlite3_stmt *statement, struct store_job *out,
                             struct why *why)
 {
-    enum status st;
-    int step = sqlite3_step(statement);
+    enum status st = sqlite_row(s, statement, why, "there is no such job");
 
-    if (step == SQLITE_ROW)
+    if (!st)
         st = read_row(s, out, statement, why);
-    else if (step == SQLITE_DONE)
-        st = why_fail(why, ST_MISSING, "there is no such job");
-    else
-        st = sqlite_fail(s, why);
     sqlite3_finalize(statement);
     return st;
 }
@@ -125,16 +120,12 @@ static enum status next(struct sqlite *s, int64_t seq, struct store_job *out,
                                     "SELECT " COLUMNS ", body FROM jobs WHERE state = 0 AND "
                                     "seq > ? ORDER BY seq LIMIT 1",
                                     "i", seq);
-    int step;
 
     if (st)
         return st;
-    step = sqlite3_step(row);
-    if (step == SQLITE_ROW)
+    st = sqlite_row(s, row, why, "no job is to be finished");
+    if (!st)
         st = read_row(s, out, row, why);
-    else
-        st = step == SQLITE_DONE ? why_fail(why, ST_MISSING, "no job is to be finished")
-                                 : sqlite_fail(s, why);
     if (!st)
         st = take_blob(s, body, row, 24, why);
     sqlite3_finalize(row);
@@ -276,17 +267,12 @@ static enum status picture(struct sqlite *s, int64_t seq, int k, struct store_pi
     enum status st = sqlite_prepare(
         s, &row, why, "SELECT seed, sha256, data FROM pictures WHERE job = ? AND k = ?", "ii", seq,
         (int64_t)k);
-    int step;
 
     if (st)
         return st;
-    step = sqlite3_step(row);
-    if (step == SQLITE_ROW)
+    st = sqlite_row(s, row, why, "there is no such picture");
+    if (!st)
         st = read_picture(s, row, out, why);
-    else if (step == SQLITE_DONE)
-        st = why_fail(why, ST_MISSING, "there is no such picture");
-    else
-        st = sqlite_fail(s, why);
     sqlite3_finalize(row);
     return st;
 }

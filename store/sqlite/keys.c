@@ -137,17 +137,12 @@ static enum status find(struct sqlite *s, const char *prefix, struct store_key *
     sqlite3_stmt *row;
     enum status st =
         sqlite_prepare(s, &row, why, "SELECT " COLUMNS " FROM keys WHERE prefix = ?", "s", prefix);
-    int step;
 
     if (st)
         return st;
-    step = sqlite3_step(row);
-    if (step == SQLITE_ROW)
+    st = sqlite_row(s, row, why, "there is no key %.16s", prefix);
+    if (!st)
         st = read_row(s, out, row, why);
-    else if (step == SQLITE_DONE)
-        st = why_fail(why, ST_MISSING, "there is no key %.16s", prefix);
-    else
-        st = sqlite_fail(s, why);
     sqlite3_finalize(row);
     return st;
 }
