@@ -162,3 +162,13 @@ void program_forget(struct program *p)
     if (p->state[0])
         program_remove(p->state);
 }
+
+int program_stop(struct program *p)
+{
+    int code;
+
+    program_signal(p, SIGTERM);
+    code = program_wait(p, 60000);
+    program_forget(p);
+    return code;
+}

@@ -33,6 +33,9 @@ void program_signal(const struct program *p, int signal);
 /* Wait for the end, at most `wait_ms`, then kill. The exit code, or -1 when it did not exit. */
 int program_wait(struct program *p, int wait_ms);
 
+/* Tell it to stop, wait for its end, and forget it. The exit code. */
+int program_stop(struct program *p);
+
 /* What it has written so far, with a NUL. */
 void program_read(const struct program *p, char *text, size_t bytes);
 

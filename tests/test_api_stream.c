@@ -33,13 +33,7 @@ static int server_open(void **state)
 
 static int server_close(void **state)
 {
-    struct program *server = *state;
-    int code;
-
-    program_signal(server, SIGTERM);
-    code = program_wait(server, 60000);
-    program_forget(server);
-    return code;
+    return program_stop(*state);
 }
 
 static int begin(const struct program *server, const char *body, int receive_bytes)

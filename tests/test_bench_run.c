@@ -82,9 +82,7 @@ static void serve(struct program *server, const char *queue)
 
 static void stop(struct program *server)
 {
-    program_signal(server, SIGTERM);
-    assert_int_equal(program_wait(server, 60000), 0);
-    program_forget(server);
+    assert_int_equal(program_stop(server), 0);
 }
 
 /* Goal: every request is counted once, as what it was, in both forms of answers. */

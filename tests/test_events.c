@@ -50,9 +50,7 @@ static void serve(struct program *server)
 
 static void stop(struct program *server)
 {
-    program_signal(server, SIGTERM);
-    assert_int_equal(program_wait(server, 60000), 0);
-    program_forget(server);
+    assert_int_equal(program_stop(server), 0);
 }
 
 static void promise_many(const struct program *server, int steps, int count, char path[64])

@@ -54,9 +54,7 @@ static void serve(struct program *server, const char *flag, const char *value)
 
 static void stop(struct program *server)
 {
-    program_signal(server, SIGTERM);
-    assert_int_equal(program_wait(server, 60000), 0);
-    program_forget(server);
+    assert_int_equal(program_stop(server), 0);
 }
 
 static void picture(const struct program *server, const char *path, int k, struct reply *r)

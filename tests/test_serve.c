@@ -165,9 +165,7 @@ static void a_server_that_cannot_start_says_why(void **state)
     expect_refusal(flag, 2, "--modle");
     expect_refusal(address, 1, "HOST:PORT");
     program_remove(state_folder);
-    program_signal(&server, SIGTERM);
-    assert_int_equal(program_wait(&server, 60000), 0);
-    program_forget(&server);
+    assert_int_equal(program_stop(&server), 0);
 }
 
 /* Goal: strangers who only connect cannot use up the server: more than the limit are let go at
@@ -202,9 +200,7 @@ static void connections_beyond_the_limit_are_let_go(void **state)
     client_ask(server.port, "GET", "/livez", "", NULL, &r);
     assert_int_equal(r.status, 200);
     reply_close(&r);
-    program_signal(&server, SIGTERM);
-    assert_int_equal(program_wait(&server, 60000), 0);
-    program_forget(&server);
+    assert_int_equal(program_stop(&server), 0);
 }
 
 /* Goal: two servers never work in one state folder, and the one that comes second says who has it;
@@ -233,9 +229,7 @@ static void a_state_folder_has_one_server(void **state)
     const char *const again[] = {
         "--model", "tests/golden/tiny_lcm", "--threads", "1", "--state", first.state, NULL};
     program_serve(&second, again);
-    program_signal(&second, SIGTERM);
-    assert_int_equal(program_wait(&second, 60000), 0);
-    program_forget(&second);
+    assert_int_equal(program_stop(&second), 0);
     program_forget(&first);
 }
 

@@ -7,7 +7,6 @@
 #include "tests/program.h"
 #include "tests/unit.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,13 +37,7 @@ static int server_open(void **state)
 
 static int server_close(void **state)
 {
-    struct program *server = *state;
-    int code;
-
-    program_signal(server, SIGTERM);
-    code = program_wait(server, 60000);
-    program_forget(server);
-    return code;
+    return program_stop(*state);
 }
 
 /* The line of the log about the request with this header's id; close it. Lines are written when the
