@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "server/bench/flag.h"
 #include "server/bench/load.h"
 #include "server/bench/plot.h"
 #include "server/bench/report.h"
@@ -83,39 +84,12 @@ static int complain(const struct why *why, int code)
 
 /* ---- flags ---- */
 
-struct range {
-    const char *flag;
-    double low, high;
-    bool whole;
-};
-
-static enum status read_number(double *out, const char *text, struct range range, struct why *why)
-{
-    char *end;
-
-    *out = strtod(text, &end);
-    if (end == text || *end || !isfinite(*out) || *out < range.low || *out > range.high ||
-        (range.whole && *out != floor(*out)))
-        return why_fail(why, ST_INVALID, "%s takes %s from %.10g to %.16g, not '%.32s'", range.flag,
-                        range.whole ? "an integer" : "a number", range.low, range.high, text);
-    return ST_OK;
-}
-
-static enum status read_int(int64_t *out, const char *text, const char *flag, double low,
-                            double high, struct why *why)
-{
-    double value = 0;
-    enum status st = read_number(&value, text, (struct range){flag, low, high, true}, why);
-
-    *out = st ? 0 : (int64_t)value;
-    return st;
-}
-
 static enum status read_seconds(int64_t *out_us, const char *text, const char *flag, double low,
                                 struct why *why)
 {
     double value = 0;
-    enum status st = read_number(&value, text, (struct range){flag, low, SECONDS_MAX, false}, why);
+    enum status st =
+        flag_number(&value, text, (struct flag_range){flag, low, SECONDS_MAX, false}, why);
 
     *out_us = st ? 0 : (int64_t)(value * 1e6);
     return st;
@@ -129,9 +103,10 @@ static enum status take_number(struct wish *w, int flag, const char *value, stru
 
     switch (flag) {
     case FLAG_RATE:
-        return read_number(&a->rate, value, (struct range){"--rate", 1e-4, RATE_MAX, false}, why);
+        return flag_number(&a->rate, value, (struct flag_range){"--rate", 1e-4, RATE_MAX, false},
+                           why);
     case FLAG_REQUESTS:
-        return read_int(&a->requests, value, "--requests", 1, ARRIVALS_MAX, why);
+        return flag_int(&a->requests, value, "--requests", 1, ARRIVALS_MAX, why);
     case FLAG_DURATION:
         return read_seconds(&a->duration_us, value, "--duration", 0.001, why);
     case FLAG_WARMUP:
@@ -139,13 +114,13 @@ static enum status take_number(struct wish *w, int flag, const char *value, stru
     case FLAG_TIMEOUT:
         return read_seconds(&w->run.timeout_us, value, "--timeout", 0.001, why);
     case FLAG_DEADLINE:
-        return read_int(&w->deadline_ms, value, "--deadline", 1, MIX_DEADLINE_MS, why);
+        return flag_int(&w->deadline_ms, value, "--deadline", 1, MIX_DEADLINE_MS, why);
     case FLAG_CONNECTIONS:
-        st = read_int(&number, value, "--connections", 1, LOAD_CONNECTIONS_MAX, why);
+        st = flag_int(&number, value, "--connections", 1, LOAD_CONNECTIONS_MAX, why);
         w->run.connections = (int)number;
         return st;
     case FLAG_SEED:
-        st = read_int(&number, value, "--seed", 0, SEED_MAX, why);
+        st = flag_int(&number, value, "--seed", 0, SEED_MAX, why);
         a->seed = (uint64_t)number;
         return st;
     default:

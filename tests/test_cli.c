@@ -251,6 +251,53 @@ static void models_are_checked_and_listed(void **state)
     assert_null(strstr(text, "golden/tokenizer"));
 }
 
+/* Goal: a day is told as JSON with every request accounted for, three policies beside each other,
+   and what is asked wrongly is named. */
+static void a_day_is_simulated_as_it_was_asked(void **state)
+{
+    static const char *const day[] = {"bench",
+                                      "--simulate",
+                                      "--json",
+                                      "--requests",
+                                      "2000",
+                                      "--kind",
+                                      "sd15:512x512:20:1:5000",
+                                      "--load=1.5",
+                                      NULL};
+    static const struct {
+        const char *flag, *value, *words;
+    } wrong[] = {{"--load", "0", "--load does not take '0'"},
+                 {"--rate", "5x", "--rate takes a number"},
+                 {"--devices", "99", "--devices takes an integer from 1 to 16"},
+                 {"--kind", "sd15", "--kind does not take 'sd15'"},
+                 {"--kind", "foo:512x512:20", "knows none of these models"}};
+    char text[8192];
+    struct json *root;
+    struct why why = {""};
+    (void)state;
+
+    assert_int_equal(run(day, text, sizeof(text)), 0);
+    assert_int_equal(json_parse(&root, text, strlen(text), &why), ST_OK);
+    assert_int_equal(json_size(root), 3);
+    for (int i = 0; i < 3; i++) {
+        const struct json *all = json_at(json_get(json_at(root, (size_t)i), "kinds"), 0);
+
+        assert_int_equal(json_as_int(json_get(all, "asked")), 2000);
+        assert_int_equal(json_as_int(json_get(all, "done")) +
+                             json_as_int(json_get(all, "refused")) +
+                             json_as_int(json_get(all, "late")),
+                         2000);
+    }
+    json_close(&root);
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        const char *const args[] = {"bench", "--simulate", wrong[i].flag, wrong[i].value, NULL};
+
+        assert_int_equal(run(args, text, sizeof(text)), i + 1 < COUNT_OF(wrong) ? 2 : 1);
+        if (!strstr(text, wrong[i].words))
+            fail_msg("%s %s: %s", wrong[i].flag, wrong[i].value, text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +308,7 @@ int main(void)
         cmocka_unit_test(wrong_words_are_refused_with_code_2),
         cmocka_unit_test(help_is_everywhere),
         cmocka_unit_test(models_are_checked_and_listed),
+        cmocka_unit_test(a_day_is_simulated_as_it_was_asked),
     };
 
     return cmocka_run_group_tests(tests, open_folder, close_folder);

@@ -3,14 +3,19 @@
 
 #include "base/json.h"
 #include "engine/simulate.h"
+#include "server/bench/flag.h"
 
+#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REQUESTS_MAX 20000000
-#define LOADS_MAX    16
+#define REQUESTS_MAX    20000000
+#define LOADS_MAX       16
+#define BATCH_MAX       32
+#define DEADLINE_MS_MAX 86400000
+#define SEED_MAX        9007199254740991.0 /* 2^53 - 1 */
 
 static const char help[] =
     "limner bench --simulate - the scheduler on a virtual day, beside simpler ones\n\n"
@@ -51,6 +56,22 @@ static const struct {
     double rest_ms;
 } h100_rests[] = {{"sd15", 512, 30}, {"sdxl", 1024, 127}};
 
+enum flag {
+    FLAG_HELP = 'h',
+    FLAG_JSON = 256,
+    FLAG_COSTS,
+    FLAG_MIX,
+    FLAG_KIND,
+    FLAG_LOAD,
+    FLAG_POLICY,
+    FLAG_RATE,
+    FLAG_REQUESTS,
+    FLAG_DEADLINE,
+    FLAG_SEED,
+    FLAG_DEVICES,
+    FLAG_BATCH,
+};
+
 struct plan {
     struct simulate_kind kinds[SIMULATE_KINDS_MAX];
     const char *models[SIMULATE_KINDS_MAX]; /* names, by number */
@@ -58,11 +79,10 @@ struct plan {
     int kind_count, model_count;
     double load[LOADS_MAX], rate;
     int load_count;
-    long long requests, deadline_ms, seed;
-    int devices, batch;
+    int64_t requests, deadline_ms, seed, devices, batch;
     int policy; /* below 0: all */
     const char *costs_path;
-    bool json;
+    bool json, help;
     struct costs costs;
 };
 
@@ -93,7 +113,7 @@ static bool add_kind(struct plan *p, const char *text)
     if (k->shape.width < 8 || k->shape.height < 8 || k->shape.width > 8192 ||
         k->shape.height > 8192 || k->steps < 1 || k->steps > 1000 || !(k->share > 0) ||
         k->share > 1e9 || k->tenant < 0 || k->tenant >= SCHEDULE_TENANTS_MAX ||
-        deadline_ms > 86400000)
+        deadline_ms > DEADLINE_MS_MAX)
         return false;
     k->deadline_us = deadline_ms * 1000; /* below 0: everybody's */
     k->shape.model = model_of(p, model);
@@ -132,14 +152,6 @@ static bool read_loads(struct plan *p, const char *text)
     return false;
 }
 
-static bool read_whole(const char *text, long long low, long long high, long long *out)
-{
-    char *end;
-
-    *out = strtoll(text, &end, 10);
-    return end != text && !*end && *out >= low && *out <= high;
-}
-
 static bool read_policy(struct plan *p, const char *name)
 {
     for (p->policy = 0; p->policy < POLICY_COUNT; p->policy++)
@@ -148,61 +160,79 @@ static bool read_policy(struct plan *p, const char *name)
     return false;
 }
 
-static bool read_option(struct plan *p, const char *name, const char *value)
+static enum status good(bool is, const char *flag, const char *value, struct why *why)
 {
-    long long number = 0;
-    bool good = true;
-
-    if (!strcmp(name, "--mix"))
-        return add_mix(p, value);
-    if (!strcmp(name, "--kind"))
-        return add_kind(p, value);
-    if (!strcmp(name, "--load"))
-        return read_loads(p, value);
-    if (!strcmp(name, "--rate"))
-        return (p->rate = atof(value)) > 0 && p->rate <= 1e6;
-    if (!strcmp(name, "--policy"))
-        return read_policy(p, value);
-    if (!strcmp(name, "--requests"))
-        return read_whole(value, 1, REQUESTS_MAX, &p->requests);
-    if (!strcmp(name, "--deadline-ms"))
-        return read_whole(value, 0, 86400000, &p->deadline_ms);
-    if (!strcmp(name, "--seed"))
-        return read_whole(value, 0, INT64_MAX, &p->seed);
-    if (!strcmp(name, "--costs")) {
-        p->costs_path = value;
-        return true;
-    }
-    if (!strcmp(name, "--devices")) {
-        good = read_whole(value, 1, SCHEDULE_LANES_MAX, &number);
-        p->devices = (int)number;
-        return good;
-    }
-    if (!strcmp(name, "--batch")) {
-        good = read_whole(value, 1, 32, &number);
-        p->batch = (int)number;
-        return good;
-    }
-    return false;
+    return is ? ST_OK
+              : why_fail(why, ST_INVALID,
+                         "%s does not take '%.64s'; limner bench --simulate --help says what it "
+                         "takes",
+                         flag, value);
 }
 
-/* --NAME=VALUE or --NAME VALUE. Returns the words taken; 0: this is no option of ours. */
-static int read_word(struct plan *p, int count, char **args)
+static enum status take_flag(struct plan *p, int flag, const char *value, struct why *why)
 {
-    const char *equals = strchr(args[0], '=');
-    char name[32];
-
-    if (!strcmp(args[0], "--json")) {
+    switch (flag) {
+    case FLAG_HELP:
+        p->help = true;
+        return ST_OK;
+    case FLAG_JSON:
         p->json = true;
-        return 1;
+        return ST_OK;
+    case FLAG_COSTS:
+        p->costs_path = value;
+        return ST_OK;
+    case FLAG_MIX:
+        return good(add_mix(p, value), "--mix", value, why);
+    case FLAG_KIND:
+        return good(add_kind(p, value), "--kind", value, why);
+    case FLAG_LOAD:
+        return good(read_loads(p, value), "--load", value, why);
+    case FLAG_POLICY:
+        return good(read_policy(p, value), "--policy", value, why);
+    case FLAG_RATE:
+        return flag_number(&p->rate, value, (struct flag_range){"--rate", 1e-4, 1e6, false}, why);
+    case FLAG_REQUESTS:
+        return flag_int(&p->requests, value, "--requests", 1, REQUESTS_MAX, why);
+    case FLAG_DEADLINE:
+        return flag_int(&p->deadline_ms, value, "--deadline-ms", 0, DEADLINE_MS_MAX, why);
+    case FLAG_SEED:
+        return flag_int(&p->seed, value, "--seed", 0, SEED_MAX, why);
+    case FLAG_DEVICES:
+        return flag_int(&p->devices, value, "--devices", 1, SCHEDULE_LANES_MAX, why);
+    case FLAG_BATCH:
+        return flag_int(&p->batch, value, "--batch", 1, BATCH_MAX, why);
+    default:
+        return why_fail(why, ST_INVALID, "limner bench --simulate --help lists the flags");
     }
-    if (!equals)
-        return count > 1 && read_option(p, args[0], args[1]) ? 2 : 0;
-    if (equals - args[0] >= (int)sizeof(name))
-        return 0;
-    memcpy(name, args[0], (size_t)(equals - args[0]));
-    name[equals - args[0]] = 0;
-    return read_option(p, name, equals + 1) ? 1 : 0;
+}
+
+static enum status read_plan(struct plan *p, int count, char **args, struct why *why)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, FLAG_HELP},
+                                            {"json", no_argument, NULL, FLAG_JSON},
+                                            {"costs", required_argument, NULL, FLAG_COSTS},
+                                            {"mix", required_argument, NULL, FLAG_MIX},
+                                            {"kind", required_argument, NULL, FLAG_KIND},
+                                            {"load", required_argument, NULL, FLAG_LOAD},
+                                            {"policy", required_argument, NULL, FLAG_POLICY},
+                                            {"rate", required_argument, NULL, FLAG_RATE},
+                                            {"requests", required_argument, NULL, FLAG_REQUESTS},
+                                            {"deadline-ms", required_argument, NULL, FLAG_DEADLINE},
+                                            {"seed", required_argument, NULL, FLAG_SEED},
+                                            {"devices", required_argument, NULL, FLAG_DEVICES},
+                                            {"batch", required_argument, NULL, FLAG_BATCH},
+                                            {NULL, 0, NULL, 0}};
+    enum status st = ST_OK;
+    int flag;
+
+    optind = 1;
+    while (!st && (flag = getopt_long(count + 1, args - 1, "h", options, NULL)) != -1)
+        st = take_flag(p, flag, optarg, why);
+    if (!st && optind != count + 1)
+        return why_fail(why, ST_INVALID, "'%.32s' is too much", args[optind - 1]);
+    if (!st && p->rate > 0 && p->load_count)
+        return why_fail(why, ST_INVALID, "say either --load or --rate");
+    return st;
 }
 
 /* --- the table --------------------------------------------------------------------------- */
@@ -299,7 +329,8 @@ static void write_report(struct json_out *o, const struct plan *p, int policy, d
 static enum status run_one(const struct plan *p, int policy, double load, struct json_out *o,
                            struct why *why)
 {
-    double most = p->devices * simulate_saturation(&p->costs, p->kinds, p->kind_count, p->batch);
+    double most =
+        (double)p->devices * simulate_saturation(&p->costs, p->kinds, p->kind_count, (int)p->batch);
     const struct simulate_options options = {
         .policy = (enum policy)policy,
         .costs = &p->costs,
@@ -308,8 +339,8 @@ static enum status run_one(const struct plan *p, int policy, double load, struct
         .rate = p->rate > 0 ? p->rate : load * most,
         .requests = p->requests,
         .seed = (uint64_t)p->seed,
-        .lanes = p->devices,
-        .batch_max = p->batch,
+        .lanes = (int)p->devices,
+        .batch_max = (int)p->batch,
         .encode_us = 5000,
     };
     struct simulate_report report;
@@ -338,57 +369,58 @@ static enum status run_all(const struct plan *p, struct json_out *o, struct why 
     return st;
 }
 
+/* What was not said. */
 static void finish_plan(struct plan *p)
 {
     if (!p->kind_count)
         add_mix(p, "sd15");
+    if (!p->load_count)
+        p->load[p->load_count++] = 0.8;
     for (int k = 0; k < p->kind_count; k++)
         if (p->kinds[k].deadline_us < 0)
             p->kinds[k].deadline_us = 1000 * p->deadline_ms;
     fill_costs(p);
 }
 
+static enum status simulate(struct plan *p, struct why *why)
+{
+    struct json_out o = {0};
+    enum status st;
+
+    finish_plan(p);
+    json_out_array(&o, NULL);
+    st = run_all(p, &o, why);
+    json_out_array_end(&o);
+    if (!st && p->json && o.failed)
+        st = why_fail(why, ST_FULL, "out of memory");
+    if (!st && p->json)
+        printf("%.*s\n", (int)o.bytes, o.text);
+    json_out_close(&o);
+    return st;
+}
+
 int simulation_run(int count, char **args)
 {
     struct plan *p = calloc(1, sizeof(*p));
-    struct json_out o = {0};
     struct why why = {""};
     enum status st;
+    int code = 0;
 
     if (!p)
         return 1;
-    *p = (struct plan){.load = {0.8},
-                       .load_count = 1,
-                       .requests = 100000,
-                       .deadline_ms = 5000,
-                       .devices = 1,
-                       .batch = 32,
-                       .policy = -1};
-    for (int taken; count > 0; count -= taken, args += taken) {
-        if (!strcmp(args[0], "--help") || !strcmp(args[0], "-h")) {
-            fputs(help, stdout);
-            free(p);
-            return 0;
-        }
-        taken = read_word(p, count, args);
-        if (!taken) {
-            fprintf(stderr,
-                    "limner bench: '%.64s%s%.64s' is not understood; limner bench --simulate "
-                    "--help says what is\n",
-                    args[0], count > 1 ? " " : "", count > 1 ? args[1] : "");
-            free(p);
-            return 2;
-        }
+    *p = (struct plan){
+        .requests = 100000, .deadline_ms = 5000, .devices = 1, .batch = 32, .policy = -1};
+    st = read_plan(p, count, args, &why);
+    if (st) {
+        code = 2;
+    } else if (p->help) {
+        fputs(help, stdout);
+    } else {
+        st = simulate(p, &why);
+        code = st ? 1 : 0;
     }
-    finish_plan(p);
-    json_out_array(&o, NULL);
-    st = run_all(p, &o, &why);
-    json_out_array_end(&o);
     if (st)
         fprintf(stderr, "limner bench: %s\n", why.text);
-    else if (p->json && !o.failed)
-        printf("%.*s\n", (int)o.bytes, o.text);
-    json_out_close(&o);
     free(p);
-    return st ? 1 : 0;
+    return code;
 }
