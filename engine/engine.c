@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine.h"
 
-#include "base/log.h"
 #include "engine/engine/room.h"
 #include "engine/profile.h"
 #include "engine/sizing.h"
