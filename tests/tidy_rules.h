@@ -20,7 +20,7 @@ static const struct rule rooms[] = {
     {"codec", "base"},
     {"kernels", "base"},
     {"models", "base kernels"},
-    {"moderation", "base store kernels models/weights.h models/tokenizer.h"},
+    {"moderation", "base store kernels models/weights.h models/tokenizer.h models/image_encoder.h"},
     {"watermark", "base store codec"},
     {"engine", "base store codec kernels models moderation watermark"},
     {"server", "base store codec kernels models moderation watermark engine"},
@@ -54,7 +54,7 @@ static const struct rule guests[] = {
     {"sqlite3", "store/"},
     {"libpq", "store/"},
     {"cyaml/", "server/config_file.c"},
-    {"curl/", "server/bench/load.c server/webhook."},
+    {"curl/", "server/bench/load.c server/webhook. server/hook."},
     {"utf8proc", "models/tokenizer.c models/bpe.c models/unicode.c moderation/"},
 };
 
