@@ -32,7 +32,7 @@ static const char help[] =
     "    --mix FIELDS        a kind of request; may be said again, with weights:\n"
     "                        name=small,weight=3,size=512x512,steps=4,deadline_ms=2000\n"
     "                        Fields: name weight model prompt negative size steps n seed guidance\n"
-    "                        sampler format deadline_ms key_env\n"
+    "                        sampler format priority deadline_ms key_env\n"
     "    --mix-file FILE     kinds as JSON: {\"kinds\": [{\"name\": \"small\", \"weight\": 3}, "
     "...]}\n"
     "    --deadline MS       of kinds that state none; sent as x-request-deadline-ms\n"

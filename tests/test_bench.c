@@ -160,7 +160,8 @@ static void a_mix_reads_the_same_from_text_and_json(void **state)
 {
     static const char json[] =
         "{\"kinds\":[{\"name\":\"x\",\"weight\":2.5,\"size\":\"64x64\",\"steps\":4,\"n\":2,"
-        "\"seed\":9,\"guidance\":1.5,\"deadline_ms\":300,\"key_env\":\"K\",\"prompt\":\"a fox\"}]}";
+        "\"seed\":9,\"guidance\":1.5,\"deadline_ms\":300,\"key_env\":\"K\",\"prompt\":\"a "
+        "fox\",\"priority\":\"low\"}]}";
     struct mix a = {.count = 0}, b = {.count = 0};
     struct json_out body = {0};
 
@@ -168,12 +169,12 @@ static void a_mix_reads_the_same_from_text_and_json(void **state)
     assert_int_equal(mix_parse(&a, json, strlen(json), NULL), ST_OK);
     assert_int_equal(mix_add(&b,
                              "name=x,weight=2.5,size=64x64,steps=4,n=2,seed=9,guidance=1.5,"
-                             "deadline_ms=300,key_env=K,prompt=a fox",
+                             "deadline_ms=300,key_env=K,prompt=a fox,priority=low",
                              NULL),
                      ST_OK);
     assert_memory_equal(&a, &b, sizeof(a));
     mix_body(&body, &a.kind[0], 1);
-    assert_string_equal(body.text, "{\"prompt\":\"a fox\",\"size\":\"64x64\","
+    assert_string_equal(body.text, "{\"prompt\":\"a fox\",\"size\":\"64x64\",\"priority\":\"low\","
                                    "\"num_inference_steps\":4,\"n\":2,\"guidance_scale\":1.5,"
                                    "\"seed\":9}");
     json_out_close(&body);

@@ -46,6 +46,7 @@ static const struct field fields[] = {
     TEXT(size, FIELD_WORD),
     TEXT(sampler, FIELD_WORD),
     TEXT(format, FIELD_WORD),
+    TEXT(priority, FIELD_WORD),
     TEXT(key_env, FIELD_WORD),
     NUMBER("weight", weight, FIELD_REAL, 0, 1e6),
     NUMBER("guidance", guidance, FIELD_REAL, 0, 1000),
@@ -316,6 +317,8 @@ void mix_body(struct json_out *o, const struct mix_kind *kind, uint64_t seed)
         json_out_string(o, "sampler", kind->sampler);
     if (kind->format[0])
         json_out_string(o, "output_format", kind->format);
+    if (kind->priority[0])
+        json_out_string(o, "priority", kind->priority);
     if (kind->steps >= 0)
         json_out_int(o, "num_inference_steps", kind->steps);
     if (kind->images >= 0)

@@ -28,7 +28,7 @@
 struct mix_kind {
     char name[32]; /* letters, digits, '.', '_', '-' */
     double weight; /* above 0, or 0: only by name from a trace */
-    char model[64], prompt[1024], negative[1024], size[24], sampler[32], format[8];
+    char model[64], prompt[1024], negative[1024], size[24], sampler[32], format[8], priority[8];
     int64_t steps, images, seed; /* below 0: not said; without a seed every request has its own */
     double guidance;             /* below 0: not said */
     int64_t deadline_ms;         /* 0: none */
