@@ -69,6 +69,11 @@ double json_as_real(const struct json *value); /* of JSON_TYPE_INT too */
 const char *json_as_string(const struct json *value);
 size_t json_string_bytes(const struct json *value); /* without the NUL */
 
+/* The line, from 1, of what a JSON pointer (RFC 6901, "/categories/0/bands/hold") means in a text
+   that was parsed: of a member's name, or of an element. What is not there has the line of the
+   closest thing around it that is. Text that is no JSON gives some line of it. */
+int json_line_of(const char *text, size_t bytes, const char *pointer);
+
 /*
  * Writing: text grows in a buffer that the caller closes. Keys and values alternate as called;
  * commas are put by the writer, strings are escaped and checked: a broken UTF-8 sequence is written

@@ -141,6 +141,25 @@ static void write_raw(const uint8_t *data, size_t bytes)
     free(text);
 }
 
+/* Any text, JSON or not, has a line for any pointer; here the pointer is cut from the text. */
+static void look_up(const uint8_t *data, size_t bytes)
+{
+    size_t head = bytes < 64 ? bytes / 2 : 32;
+    char pointer[64];
+    int lines = 1, line;
+
+    pointer[0] = '/';
+    if (head)
+        memcpy(pointer + 1, data, head);
+    pointer[1 + head] = '\0';
+    for (size_t i = 0; i < bytes; i++)
+        lines += data[i] == '\n';
+    line = json_line_of((const char *)data, bytes, pointer);
+    must(line >= 1 && line <= lines);
+    line = json_line_of((const char *)data, bytes, "/a/0/prompt");
+    must(line >= 1 && line <= lines);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct why why = {0};
@@ -149,6 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     enum status st = json_parse(&root, (const char *)data, bytes, &why);
 
     write_raw(data, bytes);
+    look_up(data, bytes);
     if (st) {
         must(st == ST_INVALID && !root && why.text[0]);
         return 0;
