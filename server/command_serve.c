@@ -14,6 +14,7 @@
 #include "server/auth.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/desk.h"
 #include "server/generation.h"
 #include "server/history.h"
 #include "server/keeper.h"
@@ -37,6 +38,7 @@
 #define USAGE_LOOKS  10   /* between two notes of what was used: what a crash may forget */
 #define FLUSH_MS     2000 /* for answers to leave after the last one was written */
 #define ERRANDS_MAX  512  /* requests about jobs at the same time, those who listen included */
+#define CALLS_MAX    512  /* what waits for the desk */
 #define JOBS_SPARE   16   /* pictures that are being encoded, or whose answer is on its way */
 
 enum loading { LOADING, LOADED, LOAD_FAILED };
@@ -302,6 +304,14 @@ static enum status open_jobs(struct server *s, int jobs_max, struct why *why)
     return keeper_open(&s->service.keeper, &s->service, s->store, &options, why);
 }
 
+/* What is decided, and those who contest it. */
+static enum status open_desk(struct server *s, struct why *why)
+{
+    const struct desk_options options = {.store = s->store, .functions_max = CALLS_MAX};
+
+    return desk_open(&s->service.desk, &s->service, &options, why);
+}
+
 static enum status start(struct server *s, struct why *why)
 {
     int jobs_max = s->config.queue + s->config.seats + JOBS_SPARE;
@@ -316,6 +326,8 @@ static enum status start(struct server *s, struct why *why)
     if (st)
         return st;
     st = open_jobs(s, jobs_max, why);
+    if (!st)
+        st = open_desk(s, why);
     if (!st && history_open(&s->service.history))
         st = why_fail(why, ST_FULL, "no memory for what is to be drawn");
     if (!st)
@@ -394,8 +406,10 @@ static bool wait_for_answers(struct server *s, int wait_ms, const sigset_t *sign
 static void tear_down(struct server *s)
 {
     keeper_stop(s->service.keeper);
+    desk_stop(s->service.desk);
     http_close(&s->service.http);
     keeper_close(&s->service.keeper);
+    desk_close(&s->service.desk);
     generations_close(&s->service.generations);
     history_close(&s->service.history);
     auth_close(&s->service.auth);
@@ -420,6 +434,7 @@ static void stop(struct server *s, const sigset_t *signals)
     engine_close(&s->engine, 0);
     atomic_store(&s->service.engine, NULL);
     keeper_stop(s->service.keeper);
+    desk_stop(s->service.desk);
     wait_for_answers(s, FLUSH_MS, signals);
     tear_down(s);
     log_info("stopped", "%s", finished ? "everything was answered" : "not everything was made");

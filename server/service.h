@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 struct auth;
+struct desk;
 struct generations;
 struct history;
 struct keeper;
@@ -24,6 +25,7 @@ struct service {
     struct http *http;
     struct generations *generations;
     struct keeper *keeper;
+    struct desk *desk;
     struct auth *auth;
     struct tenants *tenants;
     bool metrics_open; /* the metrics need no key */
