@@ -302,13 +302,28 @@ static enum status read_background(struct request *r, const char *name, const st
     return st;
 }
 
+static enum status read_word_of_theirs(const char **out, const char *name, const struct json *value,
+                                       size_t bytes_max, struct why *why)
+{
+    enum status st = read_text(out, name, value, why);
+    size_t bytes = st ? 0 : strlen(*out);
+
+    if (bytes > bytes_max)
+        return why_fail(why, ST_INVALID, "%s must have at most %zu bytes; it has %zu", name,
+                        bytes_max, bytes);
+    return st;
+}
+
 static enum status read_user(struct request *r, const char *name, const struct json *value,
                              struct why *why)
 {
-    const char *user;
+    return read_word_of_theirs(&r->user, name, value, REQUEST_USER_MAX, why);
+}
 
-    (void)r;
-    return read_text(&user, name, value, why);
+static enum status read_context(struct request *r, const char *name, const struct json *value,
+                                struct why *why)
+{
+    return read_word_of_theirs(&r->context, name, value, REQUEST_CONTEXT_MAX, why);
 }
 
 static const struct field fields[] = {
@@ -333,6 +348,7 @@ static const struct field fields[] = {
     {"background", read_background},
     {"user", read_user},
     {"safety_identifier", read_user},
+    {"context", read_context},
 };
 
 /* ---- the whole body ---- */

@@ -21,9 +21,13 @@
  *     response_format      "b64_json"; raw bytes come by the header Accept: image/...
  *     stream               true: every picture is an event, as soon as it is there
  *     partial_images       0 to 3, with stream: events with previews before it
+ *     user                 up to 64 bytes: the caller's own word for whom it is, which the record
+ * of what was decided has; safety_identifier is the same context              what it is for, as
+ * "medical": one that the tenant was granted moderation           "auto" or "low"; what is decided
+ * is the server's policy, in both cases
  *
- * quality, style, background, moderation, user and safety_identifier are read as OpenAI's clients
- * send them; what they ask for and limner has not (a transparent background) is refused.
+ * quality, style and background are read as OpenAI's clients send them; what they ask for and
+ * limner has not (a transparent background) is refused.
  */
 #ifndef SERVER_REQUEST_H
 #define SERVER_REQUEST_H
@@ -37,6 +41,8 @@
 #define REQUEST_IMAGES_MAX   10
 #define REQUEST_GUIDANCE_MAX 100
 #define REQUEST_SEED_MAX     ((INT64_C(1) << 53) - 1)
+#define REQUEST_USER_MAX     64 /* bytes */
+#define REQUEST_CONTEXT_MAX  48
 
 struct request {
     struct json *document; /* owns every text below */
@@ -53,14 +59,16 @@ struct request {
     enum priority priority;
     bool format_given;
     enum format format;
-    int compression; /* 0..100; below 0: not given */
-    bool stream;     /* pictures as events */
-    int partials;    /* previews of each; only with stream */
+    int compression;            /* 0..100; below 0: not given */
+    bool stream;                /* pictures as events */
+    int partials;               /* previews of each; only with stream */
+    const char *user, *context; /* NULL: not said */
 };
 
 struct request_error {
     char param[64];   /* the field; empty when it is the whole body */
     const char *code; /* a constant, or NULL */
+    int http;         /* 0: what the status says */
     struct why why;
 };
 

@@ -22,6 +22,7 @@
 #define STORE_NAME_MAX       64
 #define STORE_HASH_MAX       65 /* hexadecimal SHA-256 */
 #define STORE_SCORES_MAX     512
+#define STORE_USER_MAX       65 /* a SHA-256 in hexadecimal is what many send */
 #define STORE_REASON_MAX     48
 #define STORE_SENTENCE_MAX   2048 /* what a reviewer or an owner wrote: 2,000 bytes */
 #define STORE_URL_MAX        512
@@ -52,7 +53,7 @@ struct store_decision {
     char id[STORE_ID_MAX];
     char tenant[STORE_JOB_TENANT_MAX];
     char request[STORE_NAME_MAX];
-    char user[STORE_NAME_MAX]; /* the caller's own word for whom it was made; or empty */
+    char user[STORE_USER_MAX]; /* the caller's own word for whom it was made; or empty */
     char job[STORE_ID_MAX];    /* of jobs.h, when there is one */
     int index;                 /* which of the request's pictures */
     enum store_stage stage;

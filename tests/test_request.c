@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define SIXTY           "012345678901234567890123456789012345678901234567890123456789"
 
 static enum status parse(struct request *r, const char *body, struct request_error *error)
 {
@@ -34,7 +35,8 @@ static void request_parse_reads_every_field(void **state)
         "\"seed\":9007199254740989,\"sampler\":\"dpmpp_2m\",\"output_format\":\"webp\","
         "\"output_compression\":80,\"response_format\":\"b64_json\",\"stream\":false,"
         "\"partial_images\":0,\"quality\":\"hd\",\"style\":\"vivid\",\"moderation\":\"low\","
-        "\"background\":\"opaque\",\"user\":\"u\",\"safety_identifier\":\"s\"}";
+        "\"background\":\"opaque\",\"safety_identifier\":\"" SIXTY
+        "1234\",\"context\":\"medical\"}";
     struct request_error error;
     struct request r;
 
@@ -54,6 +56,8 @@ static void request_parse_reads_every_field(void **state)
     assert_int_equal(r.sampler, SAMPLER_DPMPP_2M);
     assert_int_equal(r.format, FORMAT_WEBP);
     assert_int_equal(r.compression, 80);
+    assert_string_equal(r.user, SIXTY "1234");
+    assert_string_equal(r.context, "medical");
     request_close(&r);
 }
 
@@ -159,6 +163,10 @@ static const struct {
     {"\"prompt\":\"a\",\"background\":\"transparent\"", "background", "opaque"},
     {"\"prompt\":\"a\",\"background\":\"green\"", "background", "one of"},
     {"\"prompt\":\"a\",\"user\":1", "user", "string"},
+    {"\"prompt\":\"a\",\"user\":\"" SIXTY "12345\"", "user", "at most 64 bytes; it has 65"},
+    {"\"prompt\":\"a\",\"safety_identifier\":\"" SIXTY "12345\"", "safety_identifier", "64"},
+    {"\"prompt\":\"a\",\"context\":[]", "context", "string"},
+    {"\"prompt\":\"a\",\"context\":\"" SIXTY "\"", "context", "at most 48"},
     {"\"prompt\":\"a\",\"steps\":20", "steps", "not a field"},
     {"\"prompt\":\"a\",\"\":1", "", "not a field"},
 };
