@@ -332,6 +332,7 @@ void engine_get_stats(const struct engine *e, struct engine_stats *out)
         .failed = atomic_load(&e->failed),
         .cancelled = atomic_load(&e->cancelled),
         .late = atomic_load(&e->late),
+        .withheld = atomic_load(&e->withheld),
         .steps = atomic_load(&e->steps),
         .busy_us = atomic_load(&e->busy_us),
         .promises = stages_promises(e->stages),

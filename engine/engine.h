@@ -18,18 +18,20 @@
 #define ENGINE_MODELS_MAX 8
 
 struct engine;
+struct judge;
 
 struct engine_options {
     struct devices devices; /* each gets a thread and a copy of every model; count 0: the CPU */
     const char *model_folder[ENGINE_MODELS_MAX];
-    int model_count;    /* the first is the default */
-    int seats_max;      /* pictures that are denoised together on a device; 0: 4 */
-    int queue_max;      /* pictures that may wait; 0: 64 */
-    int queue_s;        /* seconds that may be foretold to a picture; 0: any */
-    int finish_threads; /* 0: 2 */
-    int size_max;       /* pixels, on top of each model's own limit; 0: the model's own */
-    const char *costs;  /* file of what steps cost here, from one start to the next; or NULL */
-    int vae_tile;       /* latents along a tile of a decoded picture; 0: whole if memory allows */
+    int model_count;     /* the first is the default */
+    int seats_max;       /* pictures that are denoised together on a device; 0: 4 */
+    int queue_max;       /* pictures that may wait; 0: 64 */
+    int queue_s;         /* seconds that may be foretold to a picture; 0: any */
+    int finish_threads;  /* 0: 2 */
+    int size_max;        /* pixels, on top of each model's own limit; 0: the model's own */
+    const char *costs;   /* file of what steps cost here, from one start to the next; or NULL */
+    struct judge *judge; /* of every picture before it is handed back; borrowed; NULL: nobody */
+    int vae_tile;        /* latents along a tile of a decoded picture; 0: whole if memory allows */
 };
 
 /* Why a request was not taken. */
@@ -46,7 +48,7 @@ struct engine_stats {
     int seats;         /* pictures that may step at once, on all devices */
     int64_t busy_us;   /* of all devices since the start, in texts, steps and decodings */
     int64_t oldest_us; /* for how long who waits longest has waited */
-    uint64_t done, failed, cancelled, late, steps;
+    uint64_t done, failed, cancelled, late, withheld, steps;
     uint64_t refused[ENGINE_REFUSALS]; /* requests */
     struct stages_promises promises;
 };

@@ -58,6 +58,7 @@ static void job_clean(struct job *job)
     job->prompt[0] = job->negative[0] = '\0';
     job->format = FORMAT_PNG;
     job->quality = 100;
+    job->owner = (struct job_owner){.index = 0};
     job->done = NULL;
     job->ticket = NULL;
     atomic_store(&job->cancelled, false);
@@ -69,6 +70,9 @@ static void job_clean(struct job *job)
     job->image = (struct image){0};
     job->body = (struct bytes){0};
     job->pixels_sha256[0] = '\0';
+    job->judged = false;
+    job->verdict = (struct verdict){.action = BAND_ALLOW, .category = -1};
+    job->decision[0] = '\0';
     job->times = (struct job_times){0};
     job->promised_us = 0;
     job->batch_most = 0;

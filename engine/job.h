@@ -15,6 +15,8 @@
 #include "codec/encode.h"
 #include "engine/schedule.h"
 #include "models/model.h"
+#include "moderation/policy.h"
+#include "store/moderation.h"
 
 #include <stdatomic.h>
 
@@ -42,8 +44,22 @@ struct job_times {
     int64_t first_step_us; /* its first step began */
     int64_t last_step_us;  /* its last one ended */
     int64_t decoded_us;
+    int64_t judged_us; /* what was decided about it is written down */
     int64_t encoded_us;
     int64_t ended_us; /* handed back, done or not */
+};
+
+/* For whom a picture is made, by value, as the record of what was decided about it has it. Empty
+   words: nothing was said. */
+struct job_owner {
+    char tenant[STORE_JOB_TENANT_MAX];
+    char context[STORE_NAME_MAX]; /* that was claimed, and that the tenant holds */
+    char user[STORE_NAME_MAX];    /* the caller's own word for whom it is */
+    char request[STORE_NAME_MAX];
+    char job[STORE_ID_MAX];        /* of the store's, when it is promised */
+    int index;                     /* which of the request's pictures */
+    char held_for[STORE_NAME_MAX]; /* the category for which the prompt says that a person has to
+                                      look at what is made of it */
 };
 
 struct job {
@@ -57,6 +73,7 @@ struct job {
     int tenant, weight; /* who pays; below SCHEDULE_TENANTS_MAX; weight 0: 1 */
     enum priority priority;
     int64_t deadline_us; /* on the engine's clock; 0: none */
+    struct job_owner owner;
 
     /* Called once, on a finish or engine thread, when the job is done or failed; from then on the
        job belongs to whoever is called. */
@@ -79,7 +96,10 @@ struct job {
     bool prompt_cut;
     struct image image;
     char pixels_sha256[65]; /* of the pixels before anything marks them, in hex; empty until then */
-    struct bytes body;      /* the encoded picture; whoever was called takes it */
+    bool judged;            /* the verdict is a judge's: it allows nothing by itself */
+    struct verdict verdict;
+    char decision[STORE_ID_MAX]; /* the record of it; empty: none is kept */
+    struct bytes body;           /* the encoded picture; whoever was called takes it */
     struct job_times times;
     int64_t promised_us; /* when it was foretold to be finished; 0: it was not */
     int batch_most;      /* pictures of the largest step it was in */

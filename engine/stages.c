@@ -22,14 +22,14 @@ struct stages {
 const char *stage_name(enum stage stage)
 {
     static const char *const names[] = {"admit",   "queue",  "text",  "wait",
-                                        "denoise", "decode", "encode"};
+                                        "denoise", "decode", "judge", "encode"};
 
     return names[stage];
 }
 
 const char *outcome_name(enum stages_outcome outcome)
 {
-    static const char *const names[] = {"ok", "failed", "cancelled", "late"};
+    static const char *const names[] = {"ok", "failed", "cancelled", "late", "withheld"};
 
     return names[outcome];
 }
@@ -43,6 +43,8 @@ enum stages_outcome outcome_of(enum status st)
         return OUTCOME_CANCELLED;
     case ST_LATE:
         return OUTCOME_LATE;
+    case ST_REFUSED:
+        return OUTCOME_WITHHELD;
     default:
         return OUTCOME_FAILED;
     }
@@ -50,8 +52,9 @@ enum stages_outcome outcome_of(enum status st)
 
 void stages_of(int64_t us[STAGE_COUNT], const struct job_times *t)
 {
-    const int64_t border[] = {t->received_us,   t->admitted_us,  t->seated_us,  t->text_us,
-                              t->first_step_us, t->last_step_us, t->decoded_us, t->encoded_us};
+    const int64_t border[] = {t->received_us, t->admitted_us,   t->seated_us,
+                              t->text_us,     t->first_step_us, t->last_step_us,
+                              t->decoded_us,  t->judged_us,     t->encoded_us};
     int stage = 0;
 
     for (; stage < STAGE_COUNT && border[stage + 1]; stage++)

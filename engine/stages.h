@@ -2,8 +2,8 @@
 /*
  * stages.h - how long pictures take, stage by stage, for whoever wants to see a percentile.
  *
- *     received  admitted  seated  text  first step  last step  decoded  encoded
- *         `-admit-'-queue-'-text-'--wait--'-denoise-'---decode---'-encode-'
+ *     received  admitted  seated  text  first step  last step  decoded  judged  encoded
+ *         `-admit-'-queue-'-text-'--wait--'-denoise-'---decode---'-judge-'-encode-'
  *
  * A stage lasts from one border to the next, waiting included: a picture waits between its text and
  * its first step where more sit than step, and before it is decoded where another is first. The
@@ -27,11 +27,19 @@ enum stage {
     STAGE_WAIT,    /* sat until its first step */
     STAGE_DENOISE, /* from its first step to its last */
     STAGE_DECODE,  /* to pixels */
+    STAGE_JUDGE,   /* allowed, and that written down */
     STAGE_ENCODE,  /* to a file */
     STAGE_COUNT
 };
 
-enum stages_outcome { OUTCOME_OK, OUTCOME_FAILED, OUTCOME_CANCELLED, OUTCOME_LATE, OUTCOME_COUNT };
+enum stages_outcome {
+    OUTCOME_OK,
+    OUTCOME_FAILED,
+    OUTCOME_CANCELLED,
+    OUTCOME_LATE,
+    OUTCOME_WITHHELD, /* made and judged, and blocked or held */
+    OUTCOME_COUNT
+};
 
 struct stages;
 

@@ -81,6 +81,7 @@ static void add_counts(struct service *s, struct history_counts *c, const struct
     c->ended[OUTCOME_FAILED] = st->failed;
     c->ended[OUTCOME_CANCELLED] = st->cancelled;
     c->ended[OUTCOME_LATE] = st->late;
+    c->ended[OUTCOME_WITHHELD] = st->withheld;
     for (int i = 0; i < ENGINE_REFUSALS; i++)
         c->refused += st->refused[i];
     for (int i = 0; i < METRICS_REFUSALS; i++)

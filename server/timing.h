@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TIMING_STAGES_MAX 8
+#define TIMING_STAGES_MAX 10
 
 struct answer;
 struct job;

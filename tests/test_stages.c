@@ -29,8 +29,9 @@ static struct job_times whole(void)
                               .first_step_us = 2111,
                               .last_step_us = 12111,
                               .decoded_us = 112111,
-                              .encoded_us = 1112111,
-                              .ended_us = 1112113};
+                              .judged_us = 1112111,
+                              .encoded_us = 11112111,
+                              .ended_us = 11112113};
 }
 
 static struct histogram of_stage(const struct stages *s, int model, enum stages_outcome outcome,
@@ -60,7 +61,7 @@ static struct histogram of_steps(const struct stages *s, int model, int count)
 
 static void stages_lie_between_their_borders(void **state)
 {
-    static const int64_t expected[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    static const int64_t expected[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
     const struct job_times t = whole();
     int64_t us[STAGE_COUNT];
 
@@ -76,7 +77,7 @@ static void a_picture_that_ended_early_has_its_stages_until_then(void **state)
 {
     struct job_times t = whole();
     int64_t *const border[] = {&t.admitted_us,  &t.seated_us,  &t.text_us,   &t.first_step_us,
-                               &t.last_step_us, &t.decoded_us, &t.encoded_us};
+                               &t.last_step_us, &t.decoded_us, &t.judged_us, &t.encoded_us};
     int64_t us[STAGE_COUNT];
 
     (void)state;
@@ -113,14 +114,17 @@ static void jobs_are_recorded_by_model_and_outcome(void **state)
     job->status = ST_DEVICE;
     job->entry.lane = -1;
     stages_ended(s, job);
+    job->status = ST_REFUSED;
+    stages_ended(s, job);
 
     assert_int_equal(of_stage(s, 1, OUTCOME_OK, STAGE_DECODE).count, 2);
     assert_int_equal(of_stage(s, 1, OUTCOME_OK, STAGE_DECODE).sum, 200000);
-    assert_int_equal(of_pictures(s, 1, OUTCOME_OK).sum, 2 * 1111113);
+    assert_int_equal(of_pictures(s, 1, OUTCOME_OK).sum, 2 * 11111113);
     assert_int_equal(of_stage(s, 1, OUTCOME_LATE, STAGE_TEXT).count, 1);
     assert_int_equal(of_stage(s, 1, OUTCOME_LATE, STAGE_WAIT).count, 0);
     assert_int_equal(of_pictures(s, 1, OUTCOME_LATE).count, 1);
     assert_int_equal(of_pictures(s, 1, OUTCOME_FAILED).count, 1);
+    assert_int_equal(of_pictures(s, 1, OUTCOME_WITHHELD).count, 1);
     assert_int_equal(of_pictures(s, 1, OUTCOME_CANCELLED).count, 0);
     for (enum stages_outcome o = 0; o < OUTCOME_COUNT; o++)
         assert_int_equal(of_pictures(s, 0, o).count + of_pictures(s, 2, o).count, 0);

@@ -37,6 +37,7 @@ static struct job_times times(int64_t text_us)
                               .first_step_us = 90000,
                               .last_step_us = 190000,
                               .decoded_us = 200000,
+                              .judged_us = 204000,
                               .encoded_us = 210000 + text_us,
                               .ended_us = 220000};
 }
@@ -56,7 +57,7 @@ static void an_answer_tells_the_longest_of_each_stage(void **state)
 
     assert_string_equal(header(&a, "server-timing"),
                         "admit;dur=0.2, queue;dur=3.0, text;dur=60.0, wait;dur=80.8, "
-                        "denoise;dur=100.0, decode;dur=10.0, encode;dur=70.0");
+                        "denoise;dur=100.0, decode;dur=10.0, judge;dur=4.0, encode;dur=66.0");
     assert_string_equal(header(&a, "x-limner-predicted-ms"), "123");
     assert_string_equal(header(&a, "x-limner-batch"), "2");
     assert_true(a.timing.told);

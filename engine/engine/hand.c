@@ -10,6 +10,8 @@ static void count_end(struct engine *e, const struct job *job)
         atomic_fetch_add(&e->cancelled, 1);
     else if (job->status == ST_LATE)
         atomic_fetch_add(&e->late, 1);
+    else if (job->status == ST_REFUSED)
+        atomic_fetch_add(&e->withheld, 1);
     else
         atomic_fetch_add(&e->failed, 1);
 }
@@ -52,6 +54,7 @@ void *hand_main(void *argument)
     struct job *job;
 
     while ((job = ring_take(e->outbox, -1))) {
+        job->times.judged_us = clock_now_us(&e->clock);
         job->status = finish_run(job);
         if (!job->status)
             job->times.encoded_us = clock_now_us(&e->clock);

@@ -45,7 +45,7 @@ struct engine {
     atomic_bool broken;    /* a device is: all of them stop, and the program starts afresh */
     atomic_int owned;      /* taken and not handed back: at most what the outbox holds */
     atomic_int seated, finishing;
-    atomic_ullong done, failed, cancelled, late, steps;
+    atomic_ullong done, failed, cancelled, late, withheld, steps;
     atomic_llong busy_us; /* devices, with texts, steps and pictures */
     atomic_ullong refused[ENGINE_REFUSALS];
     struct stages *stages; /* how long everything took */
