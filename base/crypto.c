@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/crypto.h"
 
+/* The functions of before OpenSSL 3 that hash in memory of the caller's: the new ones allocate, so
+   that a hash could fail. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 #include <assert.h>
+#include <string.h>
 
 /* OpenSSL counts in int. A multiple of 3, so that only the last piece of base64 is padded. */
 #define PIECE_BYTES (3u << 24)
@@ -32,10 +38,52 @@ enum status crypto_random(void *out, size_t bytes)
 
 void crypto_sha256(uint8_t out[32], const void *data, size_t bytes)
 {
-    int done = EVP_Digest(data, bytes, out, NULL, EVP_sha256(), NULL);
+    SHA256_CTX hash;
 
-    assert(done == 1 && "SHA-256 is in every build of OpenSSL");
-    (void)done;
+    SHA256_Init(&hash);
+    SHA256_Update(&hash, data, bytes);
+    SHA256_Final(out, &hash);
+}
+
+/* RFC 2104: hash(key ^ outer | hash(key ^ inner | data)). */
+void crypto_hmac(struct crypto_hmac *h, const void *key, size_t bytes)
+{
+    uint8_t inner[SHA256_CBLOCK] = {0};
+
+    static_assert(sizeof(SHA256_CTX) <= sizeof(h->hash), "room for OpenSSL's state");
+    if (bytes > sizeof(inner))
+        crypto_sha256(inner, key, bytes);
+    else
+        memcpy(inner, key, bytes);
+    for (size_t i = 0; i < sizeof(inner); i++) {
+        h->outer[i] = inner[i] ^ 0x5c;
+        inner[i] ^= 0x36;
+    }
+    SHA256_Init((SHA256_CTX *)h->hash);
+    SHA256_Update((SHA256_CTX *)h->hash, inner, sizeof(inner));
+    crypto_wipe(inner, sizeof(inner));
+}
+
+void crypto_hmac_add(struct crypto_hmac *h, const void *data, size_t bytes)
+{
+    SHA256_Update((SHA256_CTX *)h->hash, data, bytes);
+}
+
+void crypto_hmac_add_text(struct crypto_hmac *h, const char *text)
+{
+    crypto_hmac_add(h, text, strlen(text) + 1);
+}
+
+void crypto_hmac_end(struct crypto_hmac *h, uint8_t out[32])
+{
+    SHA256_CTX hash;
+
+    SHA256_Final(out, (SHA256_CTX *)h->hash);
+    SHA256_Init(&hash);
+    SHA256_Update(&hash, h->outer, sizeof(h->outer));
+    SHA256_Update(&hash, out, 32);
+    SHA256_Final(out, &hash);
+    crypto_wipe(h, sizeof(*h));
 }
 
 bool crypto_equal(const void *a, const void *b, size_t bytes)

@@ -20,6 +20,24 @@ MUST_USE enum status crypto_random(void *out, size_t bytes);
 
 void crypto_sha256(uint8_t out[32], const void *data, size_t bytes);
 
+/* HMAC with SHA-256, of pieces one after another: what only who has the key can make or check.
+
+       crypto_hmac(&h, key, sizeof(key));
+       crypto_hmac_add_text(&h, purpose);
+       crypto_hmac_end(&h, out);
+
+   Ending forgets the key. */
+struct crypto_hmac {
+    uint8_t outer[64];
+    uint32_t hash[32]; /* OpenSSL's state */
+};
+
+void crypto_hmac(struct crypto_hmac *h, const void *key, size_t bytes);
+void crypto_hmac_add(struct crypto_hmac *h, const void *data, size_t bytes);
+/* With its NUL, so that what follows is no part of it. */
+void crypto_hmac_add_text(struct crypto_hmac *h, const char *text);
+void crypto_hmac_end(struct crypto_hmac *h, uint8_t out[32]);
+
 /* Compares all `bytes` bytes in any case, so that the time it takes tells nothing of where they
    differ. */
 bool crypto_equal(const void *a, const void *b, size_t bytes);

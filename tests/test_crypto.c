@@ -44,6 +44,44 @@ static void sha256_of_a_million_letters_is_the_published_one(void **state)
     free(text);
 }
 
+/* RFC 4231, test cases 1, 2 and 6: a key of bytes, one that is a word, and one that is
+   longer than a block. The pieces must not matter. */
+static void hmac_gives_the_answers_of_rfc_4231(void **state)
+{
+    static const struct {
+        int fill; /* 0: the text is the key */
+        size_t key_bytes;
+        const char *key, *data, *digest;
+    } known[] = {
+        {0x0b, 20, "", "Hi There",
+         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {0, 4, "Jefe", "what do ya want for nothing?",
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {0xaa, 131, "", "Test Using Larger Than Block-Size Key - Hash Key First",
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        size_t bytes = strlen(known[i].data);
+
+        for (size_t cut = 0; cut <= bytes; cut++) {
+            struct crypto_hmac h;
+            uint8_t key[131], digest[32];
+            char hex[65];
+
+            memset(key, known[i].fill, sizeof(key));
+            memcpy(key, known[i].key, strlen(known[i].key));
+            crypto_hmac(&h, key, known[i].key_bytes);
+            crypto_hmac_add(&h, known[i].data, cut);
+            crypto_hmac_add(&h, known[i].data + cut, bytes - cut);
+            crypto_hmac_end(&h, digest);
+            crypto_hex(hex, digest, sizeof(digest));
+            assert_string_equal(hex, known[i].digest);
+        }
+    }
+}
+
 static void base64_gives_the_answers_of_rfc_4648(void **state)
 {
     static const char *const known[][2] = {
@@ -147,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_looks_at_every_byte),
         cmocka_unit_test(sha256_gives_the_published_answers),
+        cmocka_unit_test(hmac_gives_the_answers_of_rfc_4231),
         cmocka_unit_test(sha256_of_a_million_letters_is_the_published_one),
         cmocka_unit_test(base64_gives_the_answers_of_rfc_4648),
         cmocka_unit_test(base64_of_more_than_one_piece_is_seamless),
