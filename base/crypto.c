@@ -115,6 +115,40 @@ void crypto_base64_encode(char *out, const void *data, size_t bytes)
     }
 }
 
+static int digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+bool crypto_base64_decode(void *out, size_t size, size_t *bytes, const char *text, size_t length)
+{
+    size_t padding = 0, used = 0;
+    unsigned char *to = out;
+    unsigned held = 0;
+
+    while (padding < 2 && padding < length && text[length - 1 - padding] == '=')
+        padding++;
+    if (length % 4 || length / 4 * 3 - padding > size)
+        return false;
+    for (size_t i = 0; i < length - padding; i++) {
+        int digit = digit_of(text[i]);
+
+        if (digit < 0)
+            return false;
+        held = held << 6 | (unsigned)digit;
+        if (i % 4)
+            to[used++] = (unsigned char)(held >> (6 - 2 * (i % 4)));
+    }
+    *bytes = used;
+    return true;
+}
+
 void crypto_hex(char *out, const void *data, size_t bytes)
 {
     static const char digits[] = "0123456789abcdef";

@@ -50,6 +50,10 @@ size_t crypto_base64_length(size_t bytes);
 /* Writes crypto_base64_length(bytes) characters and a NUL. */
 void crypto_base64_encode(char *out, const void *data, size_t bytes);
 
+/* Bytes of a base64 text, into room for `size`; *bytes is how many. False: it is none, in one piece
+   with its padding, or is more. */
+bool crypto_base64_decode(void *out, size_t size, size_t *bytes, const char *text, size_t length);
+
 /* Lower-case hex and a NUL: 2 * bytes + 1 characters. */
 void crypto_hex(char *out, const void *data, size_t bytes);
 

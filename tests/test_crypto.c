@@ -82,6 +82,41 @@ static void hmac_gives_the_answers_of_rfc_4231(void **state)
     }
 }
 
+/* Every length, so that every padding, and every byte in every place. */
+static void base64_is_read_as_it_was_written(void **state)
+{
+    unsigned char bytes[300], back[300];
+    char text[401];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(i * 7 + i / 256);
+    for (size_t count = 0; count <= sizeof(bytes); count++) {
+        size_t found = 0;
+
+        crypto_base64_encode(text, bytes, count);
+        assert_true(crypto_base64_decode(back, count, &found, text, strlen(text)));
+        assert_int_equal(found, count);
+        assert_memory_equal(back, bytes, count);
+        assert_true(!count || !crypto_base64_decode(back, count - 1, &found, text, strlen(text)));
+    }
+}
+
+static void what_is_no_base64_is_not_read(void **state)
+{
+    static const char *const wrong[] = {"Zg",   "Zg=",  "Zg===", "Z===", "====", "Zm9v\n",
+                                        "Zm9-", "Zm9_", "Zm 9",  "=Zm9", "Zm=v"};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        unsigned char out[16];
+        size_t bytes;
+
+        if (crypto_base64_decode(out, sizeof(out), &bytes, wrong[i], strlen(wrong[i])))
+            fail_msg("'%s' was read", wrong[i]);
+    }
+}
+
 static void base64_gives_the_answers_of_rfc_4648(void **state)
 {
     static const char *const known[][2] = {
@@ -187,6 +222,8 @@ int main(void)
         cmocka_unit_test(sha256_gives_the_published_answers),
         cmocka_unit_test(hmac_gives_the_answers_of_rfc_4231),
         cmocka_unit_test(sha256_of_a_million_letters_is_the_published_one),
+        cmocka_unit_test(base64_is_read_as_it_was_written),
+        cmocka_unit_test(what_is_no_base64_is_not_read),
         cmocka_unit_test(base64_gives_the_answers_of_rfc_4648),
         cmocka_unit_test(base64_of_more_than_one_piece_is_seamless),
         cmocka_unit_test(hex_is_lower_case_and_terminated),
