@@ -1,52 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api_dashboard.h"
 
-#include "base/crypto.h"
 #include "server/history.h"
 #include "server/web.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
-#define HASH_MAX     64
 #define SINCE_DIGITS 15
 
 /* ---- the page ---- */
 
-/* What a policy calls the text between two tags: the browser runs that and nothing else. */
-static void hash_between(char out[HASH_MAX], const char *page, const char *open, const char *close)
-{
-    const char *from = strstr(page, open), *to;
-    uint8_t hash[32];
-    int used = snprintf(out, HASH_MAX, "'sha256-");
-
-    assert(from);
-    from += strlen(open);
-    to = strstr(from, close);
-    assert(to && (size_t)used + crypto_base64_length(sizeof(hash)) + 2 < HASH_MAX);
-    crypto_sha256(hash, from, (size_t)(to - from));
-    crypto_base64_encode(out + used, hash, sizeof(hash));
-    used += (int)crypto_base64_length(sizeof(hash));
-    memcpy(out + used, "'", 2);
-}
-
 void api_dashboard_page(struct service *s, struct http_request *r)
 {
-    char script[HASH_MAX], style[HASH_MAX];
     struct answer answer;
 
     (void)s;
-    hash_between(script, web_dashboard, "<script>", "</script>");
-    hash_between(style, web_dashboard, "<style>", "</style>");
-    answer_text(&answer, 200, "text/html; charset=utf-8", web_dashboard);
-    answer_header(&answer, "content-security-policy",
-                  "default-src 'none'; script-src %s; style-src %s; connect-src 'self'; "
-                  "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-                  script, style);
-    answer_header(&answer, "x-content-type-options", "nosniff");
-    answer_header(&answer, "referrer-policy", "no-referrer");
-    answer_header(&answer, "cache-control", "no-cache");
+    web_answer(&answer, web_dashboard, WEB_ASK);
     http_answer(r, &answer);
 }
 

@@ -80,6 +80,8 @@ static struct history_counts since(const struct history_counts *now,
 
     for (int i = 0; i < OUTCOME_COUNT; i++)
         d.ended[i] = now->ended[i] - before->ended[i];
+    for (int i = 0; i < BAND_COUNT; i++)
+        d.judged[i] = now->judged[i] - before->judged[i];
     return d;
 }
 
@@ -145,6 +147,10 @@ static void write_quantiles(struct json_out *o, const struct point *p)
 
 static void write_point(struct json_out *o, const struct point *p)
 {
+    static const char *const judged[] = {[BAND_ALLOW] = "allowed",
+                                         [BAND_BLUR] = "blurred",
+                                         [BAND_HOLD] = "held",
+                                         [BAND_BLOCK] = "blocked"};
     const struct history_counts *c = &p->counts;
     int64_t room_us = p->span_us * p->lanes;
 
@@ -155,6 +161,8 @@ static void write_point(struct json_out *o, const struct point *p)
     for (enum stages_outcome outcome = 0; outcome < OUTCOME_COUNT; outcome++)
         json_out_int(o, outcome_name(outcome), (int64_t)c->ended[outcome]);
     json_out_int(o, "refused", (int64_t)c->refused);
+    for (enum band band = 0; band < BAND_COUNT; band++)
+        json_out_int(o, judged[band], (int64_t)c->judged[band]);
     json_out_int(o, "waiting", p->waiting);
     json_out_int(o, "oldest_us", p->oldest_us);
     json_out_int(o, "seated", p->seated);

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "engine/stages.h"
+#include "moderation/policy.h"
 
 #define HISTORY_POINTS 180
 #define HISTORY_STEP_S 5
@@ -28,6 +29,7 @@ struct history_counts {
     uint64_t refused;              /* requests */
     uint64_t steps, rows;          /* of the network; pictures in them */
     uint64_t steps_us;             /* that they took */
+    uint64_t judged[BAND_COUNT];   /* pictures, by what was done with them */
 };
 
 /* What is seen at one moment. */

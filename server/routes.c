@@ -2,6 +2,7 @@
 #include "server/routes.h"
 
 #include "server/access.h"
+#include "server/api_console.h"
 #include "server/api_dashboard.h"
 #include "server/api_images.h"
 #include "server/api_jobs.h"
@@ -202,6 +203,8 @@ static const struct route routes[] = {
     {"GET", "/v1/jobs/", true, ON_PUBLIC, NEED_GENERATE, handle_jobs, "DELETE"},
     {"GET", "/v1/models", false, ON_PUBLIC, NEED_KEY, handle_models, NULL},
     {"GET", "/v1/models/", true, ON_PUBLIC, NEED_KEY, handle_model, NULL},
+    {"GET", "/review", false, ON_PUBLIC, NEED_NOTHING, api_console_review, NULL},
+    {"GET", "/review/lead", false, ON_PUBLIC, NEED_NOTHING, api_console_lead, NULL},
     {"GET", "/livez", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_live, NULL},
     {"GET", "/readyz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready, NULL},
     {"GET", "/healthz", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_ready, NULL},

@@ -102,6 +102,7 @@ static void a_point_tells_what_came_since_the_one_before(void **state)
 
     pass(w, 100, 5000000);
     w->now.counts.refused = 3;
+    w->now.counts.judged[BAND_HOLD] = 2;
     w->now.waiting = 5;
     w->now.oldest_us = 1234;
     pass(w, 2, 1000);
@@ -113,6 +114,8 @@ static void a_point_tells_what_came_since_the_one_before(void **state)
     assert_int_equal(number_of(p, "ok"), 2);
     assert_int_equal(number_of(p, "made"), 2);
     assert_int_equal(number_of(p, "refused"), 3);
+    assert_int_equal(number_of(p, "held"), 2);
+    assert_int_equal(number_of(p, "blocked"), 0);
     assert_int_equal(number_of(p, "waiting"), 5);
     assert_int_equal(number_of(p, "oldest_us"), 1234);
     assert_int_equal(number_of(p, "rows"), 10);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api_console.h - GET /review and GET /review/lead, the pages of those who decide.
+ *
+ * Pages without a secret: who looks at one types his API key in, which stays in that window, and
+ * whatever the page then shows it has asked /v1/review/ for with that key.
+ */
+#ifndef SERVER_API_CONSOLE_H
+#define SERVER_API_CONSOLE_H
+
+#include "server/service.h"
+
+void api_console_review(struct service *s, struct http_request *r);
+void api_console_lead(struct service *s, struct http_request *r);
+
+#endif /* SERVER_API_CONSOLE_H */
