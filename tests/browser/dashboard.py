@@ -93,12 +93,12 @@ def check_drawing(server, folder):
     assert int(re.search(r'<body[^>]*data-points="(\d+)"', dom).group(1)) >= 3
     assert re.search(r'id="state"[^>]*class="good"[^>]*>ready<', dom), "the state"
     charts = re.findall(r'<svg role="img"[^>]*aria-label="([^"]*)"', dom)
-    assert len(charts) == 15, charts
+    assert len(charts) == 16, charts
     assert all(re.search(r"\d", words) for words in charts), charts
     assert len(re.findall(r'<path class="line ', dom)) > 25, "lines"
     stages = rows(dom, "stage-table")
     assert [row[0] for row in stages] == ["Whole picture", "Admit", "Queue", "Text", "Wait", "Denoise",
-                                          "Decode", "Encode", "Send"]
+                                          "Decode", "Judge", "Encode", "Send"]
     assert all(re.fullmatch(r"[\d.]+ (µs|ms|s)", cell) for row in stages for cell in row[1:]), stages
     steps = rows(dom, "step-table")
     assert steps and steps[0][0] == "tiny_lcm" and int(steps[0][1]) >= 1, steps
