@@ -5,7 +5,7 @@
 
 static bool is_float(struct tensor t)
 {
-    return t.dtype != DTYPE_I32;
+    return dtype_is_float(t.dtype);
 }
 
 /* One row of `count` numbers, for every image alike. */

@@ -5,14 +5,21 @@
 
 size_t dtype_bytes(enum dtype dtype)
 {
+    if (dtype == DTYPE_U8)
+        return 1;
     return dtype == DTYPE_F16 || dtype == DTYPE_BF16 ? 2 : 4;
 }
 
 const char *dtype_name(enum dtype dtype)
 {
-    static const char *const names[] = {"f32", "f16", "bf16", "i32"};
+    static const char *const names[] = {"f32", "f16", "bf16", "i32", "u8"};
 
     return names[dtype];
+}
+
+bool dtype_is_float(enum dtype dtype)
+{
+    return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
 }
 
 struct tensor tensor_view(void *data, enum dtype dtype, int64_t d0, int64_t d1, int64_t d2,

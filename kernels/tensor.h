@@ -28,6 +28,7 @@ enum dtype {
     DTYPE_F16,
     DTYPE_BF16,
     DTYPE_I32,
+    DTYPE_U8, /* quantised weights in a file: widened when they are loaded, no op takes them */
 };
 
 struct tensor {
@@ -39,6 +40,7 @@ struct tensor {
 
 size_t dtype_bytes(enum dtype dtype);
 const char *dtype_name(enum dtype dtype);
+bool dtype_is_float(enum dtype dtype);
 
 /* A dense tensor over memory that somebody else owns. */
 struct tensor tensor_view(void *data, enum dtype dtype, int64_t d0, int64_t d1, int64_t d2,

@@ -66,8 +66,9 @@ static struct tensor find(struct params *p, const int64_t dim[4], const char *na
         return (struct tensor){0};
     p->taken = list;
     p->taken[p->taken_count++] = t.data;
-    if (t.dtype == DTYPE_I32)
-        p->status = why_fail(p->why, ST_INVALID, "%s holds i32, not floats", full);
+    if (!dtype_is_float(t.dtype))
+        p->status =
+            why_fail(p->why, ST_INVALID, "%s holds %s, not floats", full, dtype_name(t.dtype));
     return t;
 }
 

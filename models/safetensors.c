@@ -47,7 +47,7 @@ static const struct kind *kind_find(const char *name)
         {"F32", 4, DTYPE_F32}, {"F16", 2, DTYPE_F16}, {"BF16", 2, DTYPE_BF16},
         {"I32", 4, DTYPE_I32}, {"F64", 8, -1},        {"I64", 8, -1},
         {"U64", 8, -1},        {"U32", 4, -1},        {"I16", 2, -1},
-        {"U16", 2, -1},        {"I8", 1, -1},         {"U8", 1, -1},
+        {"U16", 2, -1},        {"I8", 1, -1},         {"U8", 1, DTYPE_U8},
         {"BOOL", 1, -1},       {"F8_E4M3", 1, -1},    {"F8_E5M2", 1, -1},
     };
 
@@ -155,7 +155,7 @@ static enum status read_entry(struct safetensors *f, struct safetensors_entry *e
     if (bytes != e->end - e->begin)
         return bad(f, e->name, "\"data_offsets\" do not fit \"shape\" and \"dtype\"", why);
     if (kind->dtype < 0)
-        e->skip = "its type is not F32, F16, BF16 or I32";
+        e->skip = "its type is not F32, F16, BF16, I32 or U8";
     e->element = kind->bytes;
     e->tensor.dtype = kind->dtype < 0 ? DTYPE_I32 : (enum dtype)kind->dtype;
     e->tensor.stride = e->tensor.dim[3];

@@ -22,8 +22,8 @@ struct weights;
 /* One file, or several shards listed by an index: `path` is FILE.safetensors, or
    FILE.safetensors.index.json with a "weight_map" whose shards stand beside it. If `path` does not
    exist but its index or its ".fp16" variant does ("model.fp16.safetensors"), that one is taken.
-   F32, F16, BF16 and I32 tensors are readable, other types are skipped but their bounds checked.
-   Tensors of more than four dimensions are skipped likewise. */
+   F32, F16, BF16, I32 and U8 tensors are readable, other types are skipped but their bounds
+   checked. Tensors of more than four dimensions are skipped likewise. */
 MUST_USE enum status weights_open(struct weights **out, const char *path, struct why *why);
 
 /* The same from memory that outlives the weights: for tests and the fuzzer. */

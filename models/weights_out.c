@@ -142,6 +142,8 @@ static const char *type_name(enum dtype dtype)
         return "BF16";
     case DTYPE_I32:
         return "I32";
+    case DTYPE_U8:
+        return "U8";
     }
     return NULL;
 }
@@ -161,10 +163,10 @@ static void put_entry(struct json_out *json, const struct out_tensor *t, size_t 
     json_out_object_end(json);
 }
 
-static bool is_wide(const struct out_tensor *t)
-{
-    return dtype_bytes(t->dtype) == 4;
-}
+/* Tensors are written in this order of their numbers' bytes, so that all lie aligned. */
+static const size_t widths[] = {4, 2, 1};
+
+#define WIDTHS (sizeof(widths) / sizeof(widths[0]))
 
 /* Wide types first, so that every tensor lies aligned behind a header of whole eights. */
 static void put_header(struct json_out *json, const struct weights_out *o)
@@ -172,9 +174,9 @@ static void put_header(struct json_out *json, const struct weights_out *o)
     size_t at = 0;
 
     json_out_object(json, NULL);
-    for (int pass = 0; pass < 2; pass++) {
+    for (size_t pass = 0; pass < WIDTHS; pass++) {
         for (size_t i = 0; i < o->count; i++) {
-            if (is_wide(&o->tensors[i]) != (pass == 0))
+            if (dtype_bytes(o->tensors[i].dtype) != widths[pass])
                 continue;
             put_entry(json, &o->tensors[i], at);
             at += o->tensors[i].bytes;
@@ -207,9 +209,9 @@ static bool write_header(FILE *file, const struct weights_out *o)
 
 static bool write_numbers(FILE *file, const struct weights_out *o)
 {
-    for (int pass = 0; pass < 2; pass++)
+    for (size_t pass = 0; pass < WIDTHS; pass++)
         for (size_t i = 0; i < o->count; i++)
-            if (is_wide(&o->tensors[i]) == (pass == 0) &&
+            if (dtype_bytes(o->tensors[i].dtype) == widths[pass] &&
                 fwrite(o->tensors[i].numbers, 1, o->tensors[i].bytes, file) != o->tensors[i].bytes)
                 return false;
     return true;

@@ -47,6 +47,7 @@ static void write_file(const char *path)
     add(out, "norm.weight", tensor_view(half, DTYPE_F16, 1, 1, 1, WIDTH), 1);
     add(out, "norm.bias", tensor_view(bf16, DTYPE_BF16, 1, 1, 1, WIDTH), 1);
     add(out, "ids.weight", tensor_view(whole, DTYPE_I32, 1, 1, 1, WIDTH), 1);
+    add(out, "bytes.weight", tensor_view(whole, DTYPE_U8, 1, 1, 1, WIDTH), 1);
     matrix[WIDTH] = NAN;
     bf16[2] = 0x7f80; /* infinity */
     add(out, "nan.weight", tensor_view(matrix, DTYPE_F32, 1, 1, WIDTH, WIDTH), 2);
@@ -183,6 +184,17 @@ static void params_refuse_whole_numbers(void **state)
     assert_non_null(strstr(f->why.text, "ids.weight holds i32"));
 }
 
+/* Quantised weights are for those who know their scale. */
+static void params_refuse_bytes(void **state)
+{
+    struct file *f = *state;
+    struct norm norm;
+
+    params_norm(&f->params, &norm, WIDTH, "bytes");
+    assert_int_equal(f->params.status, ST_INVALID);
+    assert_non_null(strstr(f->why.text, "bytes.weight holds u8"));
+}
+
 /* Goal: a checkpoint with a number that is none is refused by the tensor's name, not drawn with. */
 static void params_name_a_tensor_that_is_not_finite(void **state)
 {
@@ -223,6 +235,7 @@ int main(void)
         on_file(params_name_a_missing_tensor_and_stick_to_the_first_failure),
         on_file(params_refuse_another_shape),
         on_file(params_refuse_whole_numbers),
+        on_file(params_refuse_bytes),
         on_file(params_name_a_tensor_that_is_not_finite),
         on_file(params_open_says_that_a_file_is_missing),
     };

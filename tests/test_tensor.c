@@ -28,6 +28,10 @@ static void every_type_has_its_size_and_name(void **state)
     assert_string_equal(dtype_name(DTYPE_F16), "f16");
     assert_string_equal(dtype_name(DTYPE_BF16), "bf16");
     assert_string_equal(dtype_name(DTYPE_I32), "i32");
+    assert_int_equal(dtype_bytes(DTYPE_U8), 1);
+    assert_string_equal(dtype_name(DTYPE_U8), "u8");
+    assert_true(dtype_is_float(DTYPE_BF16));
+    assert_false(dtype_is_float(DTYPE_U8));
 }
 
 static void pixels_are_tokens_without_moving_a_byte(void **state)

@@ -58,6 +58,38 @@ static enum status write_two(const char *path, struct why *why)
     return st;
 }
 
+/* Goal: bytes lie behind everything wider, so an odd number of them moves nothing off its place. */
+static void bytes_are_written_last(void **state)
+{
+    struct folder f = folder_make();
+    uint8_t bytes[3] = {7, 0, 255};
+    uint16_t half = 0x3c00;
+    float wide = 2;
+    struct weights_out *o;
+    struct weights *w;
+    struct tensor t;
+    (void)state;
+
+    assert_int_equal(weights_out_open(&o, f.file, NULL), ST_OK);
+    assert_int_equal(weights_out_add(o, "q", tensor_view(bytes, DTYPE_U8, 1, 1, 1, 3), 1, NULL),
+                     ST_OK);
+    assert_int_equal(weights_out_add(o, "half", tensor_view(&half, DTYPE_F16, 1, 1, 1, 1), 1, NULL),
+                     ST_OK);
+    assert_int_equal(weights_out_add(o, "wide", tensor_view(&wide, DTYPE_F32, 1, 1, 1, 1), 1, NULL),
+                     ST_OK);
+    assert_int_equal(weights_out_finish(o, NULL), ST_OK);
+    weights_out_close(&o);
+
+    assert_int_equal(weights_open(&w, f.file, NULL), ST_OK);
+    assert_string_equal(weights_name(w, 0), "wide");
+    assert_string_equal(weights_name(w, 2), "q");
+    assert_int_equal(weights_find(w, "q", &t, NULL), ST_OK);
+    assert_int_equal(t.dtype, DTYPE_U8);
+    assert_memory_equal(t.data, bytes, 3);
+    weights_close(&w);
+    folder_remove(&f);
+}
+
 static void what_is_written_is_read_again(void **state)
 {
     struct folder f = folder_make();
@@ -152,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(bytes_are_written_last),
         cmocka_unit_test(two_tensors_of_one_name_are_refused),
         cmocka_unit_test(a_folder_that_does_not_exist_is_said_before_the_work),
         cmocka_unit_test(writing_survives_every_failed_allocation),

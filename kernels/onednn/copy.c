@@ -13,7 +13,7 @@ void copy_widen(float *to, struct tensor t, int64_t from, int64_t count)
 {
     const uint16_t *half = (const uint16_t *)t.data + from;
 
-    assert(t.dtype != DTYPE_I32);
+    assert(dtype_is_float(t.dtype));
     if (t.dtype == DTYPE_F32)
         memcpy(to, (const float *)t.data + from, (size_t)count * sizeof(float));
     else if (t.dtype == DTYPE_F16)

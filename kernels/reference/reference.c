@@ -12,7 +12,7 @@ void reference_load(double *to, struct tensor t, int64_t row, int64_t from, int6
     const float *f32 = (const float *)bytes;
     const uint16_t *half = (const uint16_t *)bytes;
 
-    assert(t.dtype != DTYPE_I32);
+    assert(dtype_is_float(t.dtype));
     if (t.dtype == DTYPE_F32)
         for (int64_t i = 0; i < count; i++)
             to[i] = f32[i];
@@ -44,7 +44,7 @@ void reference_store(struct tensor t, int64_t row, int64_t from, int64_t count,
     float *f32 = (float *)bytes;
     uint16_t *half = (uint16_t *)bytes;
 
-    assert(t.dtype != DTYPE_I32);
+    assert(dtype_is_float(t.dtype));
     if (t.dtype == DTYPE_F32)
         for (int64_t i = 0; i < count; i++)
             f32[i] = (float)values[i];

@@ -73,6 +73,7 @@ static cudnnDataType_t data_type(int32_t dtype)
     case DTYPE_F32:
         return CUDNN_DATA_FLOAT;
     case DTYPE_I32:
+    case DTYPE_U8:
         break;
     }
     assert(0 && "no type of a plan");
