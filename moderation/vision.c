@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "moderation/vision.h"
+
+#include "base/crypto.h"
+#include "kernels/device.h"
+#include "moderation/nsfw.h"
+#include "moderation/resize.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_BYTES_MAX 4096
+#define FILE_BYTES_MAX (64u << 20) /* of a shipped classifier */
+#define HASHES_MAX     (64 << 10)  /* bytes of hashes.txt */
+
+enum { HEX = 2 * 32 };
+
+static const char *const names[SCORES_MODELS] = {"main.safetensors", "second.safetensors"};
+
+struct vision {
+    struct device *device;
+    struct nsfw *model[SCORES_MODELS];
+    float *pixels; /* one picture as the classifiers take it */
+    uint8_t sha[SCORES_MODELS][32];
+    char sha_text[HEX + 1];
+};
+
+/* A whole file of at most `bytes_max` bytes, with a NUL behind them. The caller frees it. */
+static enum status read_file(char **out, size_t *bytes, const char *folder, const char *name,
+                             size_t bytes_max, struct why *why)
+{
+    char path[PATH_BYTES_MAX];
+    FILE *file = NULL;
+    long size = -1;
+
+    *out = NULL;
+    if (snprintf(path, sizeof(path), "%s/%s", folder, name) < (int)sizeof(path))
+        file = fopen(path, "rb");
+    if (!file)
+        return why_fail(why, ST_MISSING, "the classifiers lack %s: %s", path, strerror(errno));
+    if (fseek(file, 0, SEEK_END) == 0)
+        size = ftell(file);
+    if (size >= 0 && (size_t)size <= bytes_max)
+        *out = calloc((size_t)size + 1, 1);
+    if (*out) {
+        rewind(file);
+        *bytes = fread(*out, 1, (size_t)size, file);
+    }
+    fclose(file);
+    if (*out && *bytes == (size_t)size)
+        return ST_OK;
+    if (!*out && size >= 0 && (size_t)size <= bytes_max)
+        return why_fail(why, ST_FULL, "no memory for %s", path);
+    free(*out);
+    *out = NULL;
+    return why_fail(why, ST_INVALID, "%s cannot be read, or is larger than %zu bytes", path,
+                    bytes_max);
+}
+
+/* Does hashes.txt, lines of "HEX  NAME" as sha256sum writes them, have this one? */
+static bool has_line(const char *hashes, const char *hex, const char *name)
+{
+    char line[HEX + 64];
+    const char *found;
+    size_t length = (size_t)snprintf(line, sizeof(line), "%s  %s", hex, name);
+
+    found = strstr(hashes, line);
+    return found && (found == hashes || found[-1] == '\n') &&
+           (found[length] == '\n' || !found[length]);
+}
+
+static enum status open_model(struct vision *v, enum scores_model m, const char *folder,
+                              const char *hashes, struct why *why)
+{
+    char *data, hex[HEX + 1];
+    struct why inner = {0};
+    size_t bytes = 0;
+    enum status st = read_file(&data, &bytes, folder, names[m], FILE_BYTES_MAX, why);
+
+    if (st)
+        return st;
+    crypto_sha256(v->sha[m], data, bytes);
+    crypto_hex(hex, v->sha[m], sizeof(v->sha[m]));
+    if (!has_line(hashes, hex, names[m]))
+        st = why_fail(why, ST_INVALID,
+                      "%s/%s is not the file that hashes.txt names (its SHA-256 is %s); put the "
+                      "shipped classifiers back",
+                      folder, names[m], hex);
+    if (!st) {
+        st = nsfw_open(&v->model[m], v->device, data, bytes, &inner);
+        if (st)
+            why_fail(why, st, "%s/%s: %s", folder, names[m], inner.text);
+    }
+    free(data);
+    return st;
+}
+
+static void sum_up(struct vision *v)
+{
+    uint8_t sha[32];
+
+    crypto_sha256(sha, v->sha, sizeof(v->sha));
+    crypto_hex(v->sha_text, sha, sizeof(sha));
+}
+
+/* Pixels in, logits out. While it is measured there are no pictures. */
+static void run(struct vision *v, float logits[SCORES_MODELS][VISION_BATCH_MAX][SCORES_CLASSES],
+                const struct image *const *images, int count)
+{
+    struct device *d = v->device;
+    size_t mark = arena_mark(&d->arena);
+    struct tensor x = tensor_carve(&d->arena, d->dtype, count, NSFW_SIZE, NSFW_SIZE, 3);
+    struct tensor y = tensor_carve(&d->arena, d->dtype, count, 1, 1, SCORES_CLASSES);
+
+    for (int i = 0; i < count; i++) {
+        if (images)
+            resize_bilinear(v->pixels, NSFW_SIZE, NSFW_SIZE, images[i]);
+        d->ops.upload(d, tensor_slice(x, i, 1), v->pixels);
+    }
+    for (int m = 0; m < SCORES_MODELS; m++) {
+        nsfw_forward(v->model[m], y, x);
+        d->ops.download(d, logits[m], y);
+    }
+    arena_rewind(&d->arena, mark);
+}
+
+static enum status measure(struct vision *v, struct why *why)
+{
+    float logits[SCORES_MODELS][VISION_BATCH_MAX][SCORES_CLASSES];
+
+    device_measure_begin(v->device);
+    run(v, logits, NULL, VISION_BATCH_MAX);
+    return device_measure_end(v->device, why);
+}
+
+enum status vision_open(struct vision **out, const struct vision_options *o, struct why *why)
+{
+    const struct device_options options = {
+        .accelerator = ACCELERATOR_CPU,
+        .precision = PRECISION_F32,
+        .threads = o->threads > 0 ? o->threads : 1,
+    };
+    struct vision *v = calloc(1, sizeof(*v));
+    char *hashes = NULL;
+    size_t bytes = 0;
+    enum status st;
+
+    *out = NULL;
+    if (v)
+        v->pixels = calloc((size_t)NSFW_SIZE * NSFW_SIZE * 3, sizeof(float));
+    if (!v || !v->pixels) {
+        vision_close(&v);
+        return why_fail(why, ST_FULL, "no memory for the classifiers");
+    }
+    st = device_open(&v->device, options, why);
+    if (!st)
+        st = read_file(&hashes, &bytes, o->folder, "hashes.txt", HASHES_MAX, why);
+    for (int m = 0; m < SCORES_MODELS && !st; m++)
+        st = open_model(v, (enum scores_model)m, o->folder, hashes, why);
+    free(hashes);
+    if (!st)
+        st = measure(v, why);
+    if (st) {
+        vision_close(&v);
+        return st;
+    }
+    sum_up(v);
+    *out = v;
+    return ST_OK;
+}
+
+void vision_close(struct vision **v)
+{
+    struct vision *closing = *v;
+
+    if (!closing)
+        return;
+    for (int m = 0; m < SCORES_MODELS; m++)
+        nsfw_close(&closing->model[m]);
+    device_close(&closing->device);
+    free(closing->pixels);
+    free(closing);
+    *v = NULL;
+}
+
+enum status vision_add_safety(struct vision *v, const char *model_folder, int *out, struct why *why)
+{
+    char path[PATH_BYTES_MAX];
+
+    (void)v;
+    *out = -1;
+    if (snprintf(path, sizeof(path), "%s/safety_checker/config.json", model_folder) <
+            (int)sizeof(path) &&
+        access(path, F_OK) == 0)
+        return why_fail(why, ST_UNSUPPORTED, "%s: safety checkers cannot be read", path);
+    return ST_OK;
+}
+
+enum status vision_score(struct vision *v, struct scores *out, const struct image *const *images,
+                         const int *safety, int count, struct why *why)
+{
+    float logits[SCORES_MODELS][VISION_BATCH_MAX][SCORES_CLASSES];
+
+    (void)safety;
+    assert(count >= 1 && count <= VISION_BATCH_MAX);
+    for (int i = 0; i < count; i++)
+        assert(images[i]->width > 0 && images[i]->height > 0);
+    device_enter(v->device);
+    run(v, logits, images, count);
+    if (device_sync(v->device))
+        return why_fail(why, ST_DEVICE, "the device of the classifiers is broken");
+    for (int i = 0; i < count; i++) {
+        out[i] = (struct scores){.has = {true, true}};
+        for (int m = 0; m < SCORES_MODELS; m++)
+            memcpy(out[i].logit[m], ((float *)logits[m]) + i * SCORES_CLASSES,
+                   sizeof(out[i].logit[m]));
+        if (!scores_are_finite(&out[i]))
+            return why_fail(why, ST_DEVICE, "a score of picture %d is no number", i + 1);
+    }
+    return ST_OK;
+}
+
+const char *vision_sha256(const struct vision *v)
+{
+    return v->sha_text;
+}
