@@ -19,7 +19,7 @@
 #include "engine/job.h"
 #include "moderation/prompt.h"
 
-struct breakers;
+struct breaker;
 struct judge;
 struct store;
 struct vault;
@@ -34,6 +34,10 @@ struct judge_options {
     struct vault *vault; /* and what would be, is refused. Both are borrowed */
     uint8_t secret[32];  /* for subjects and samples; of the state folder */
     int threads;         /* of the classifiers; 0: 1 */
+    /* A word to the owner of what was blocked or held, which goes into the store with it; false: he
+       has asked for none. Called by whoever records; NULL: nobody has asked. */
+    bool (*tell)(void *context, const struct store_decision *d, struct store_message *out);
+    void *context;
 };
 
 /* The classifiers have scored the canaries when this returns. What can be wrong is a file that is
@@ -41,10 +45,10 @@ struct judge_options {
 MUST_USE enum status judge_open(struct judge **out, const struct judge_options *o, struct why *why);
 void judge_close(struct judge **j); /* when nobody has a policy of it any more */
 
-/* The safety checker of the engine's model number `model`, when its folder has one. Before the
-   engine is opened with the judge. */
-MUST_USE enum status judge_add_model(struct judge *j, int model, const char *folder,
-                                     struct why *why);
+/* The engine's model number `model`, by its name, and its safety checker when its folder has one.
+   engine_open says so; before the first picture. */
+MUST_USE enum status judge_add_model(struct judge *j, int model, const char *name,
+                                     const char *folder, struct why *why);
 
 /* Other policies in the place of those that are: all or nothing. Reads files. */
 MUST_USE enum status judge_reload(struct judge *j, const char *policy, const char *shadow,
@@ -53,8 +57,11 @@ MUST_USE enum status judge_reload(struct judge *j, const char *policy, const cha
 const struct policy *judge_policy(struct judge *j);
 void judge_release(struct judge *j, const struct policy *p);
 
-/* The slices in which people overturn too many blocks; written by whoever sees what they decide. */
-struct breakers *judge_breakers(struct judge *j);
+/* The slices in which people overturn too many blocks. Whoever sees what people decide adds it, and
+   keeps the rows as notes of the store under JUDGE_BREAKER_NOTE and the slice, where judge_open
+   finds them. */
+#define JUDGE_BREAKER_NOTE "breaker:"
+struct breaker *judge_breaker(struct judge *j);
 
 /* Who asks, and for what. NULL and "" are the same: nothing was said. */
 struct judge_asked {
@@ -99,11 +106,12 @@ bool judge_is_sound(const struct judge *j);
 
 /* What is kept of a decision, opened; waits for the disk. judge_kept_close afterwards, which wipes.
    ST_MISSING: nothing was kept, or it was destroyed. */
+#define JUDGE_PREVIEW 12 /* pixels along a side */
 struct judge_kept {
     const char *prompt, *negative;
     struct store_bytes picture; /* PNG, as it was made; empty for a prompt's */
-    const uint8_t *preview;     /* PARCEL_PREVIEW squared pixels (moderation/parcel.h) */
-    struct store_bytes bytes;   /* all of it lies in here */
+    uint8_t preview[JUDGE_PREVIEW * JUDGE_PREVIEW * 3]; /* RGB */
+    struct store_bytes bytes;                           /* all of it lies in here */
 };
 MUST_USE enum status judge_keep_open(struct judge *j, const struct store_decision *d,
                                      struct judge_kept *out, struct why *why);
@@ -121,7 +129,7 @@ struct judge_stats {
     uint64_t unrecorded; /* pictures that failed because they could not be recorded */
     uint64_t precedents, audits;
     uint64_t shadow_differs; /* pictures about which a candidate policy says otherwise */
-    uint64_t batches;
+    uint64_t batches;        /* that pictures were scored in */
     uint64_t canary_runs;
     int64_t canary_unix_s; /* when the last one was */
     bool sound;
