@@ -272,19 +272,35 @@ int strict_int(struct strict *s, const char *key, int low, int high, int otherwi
     return 0;
 }
 
-double strict_real(struct strict *s, const char *key, double low, double high, double otherwise)
+static double real_of(struct strict *s, const char *key, const struct json *value, double low,
+                      double high)
 {
-    bool needed = otherwise == (double)STRICT_NEEDED;
-    const struct json *value = value_of(s, key, needed);
     bool is_number = json_type_of(value) == JSON_TYPE_INT || json_type_of(value) == JSON_TYPE_REAL;
     double number = is_number ? json_as_real(value) : 0;
 
-    if (!value)
-        return needed ? 0 : otherwise;
     if (is_number && number >= low && number <= high)
         return number;
     strict_fail(s, key, "'%s' has to be a number from %g to %g", key, low, high);
     return 0;
+}
+
+double strict_real(struct strict *s, const char *key, double low, double high, double otherwise)
+{
+    bool needed = otherwise == (double)STRICT_NEEDED;
+    const struct json *value = value_of(s, key, needed);
+
+    if (!value)
+        return needed ? 0 : otherwise;
+    return real_of(s, key, value, low, high);
+}
+
+double strict_real_at(struct strict *s, int index, double low, double high)
+{
+    const struct json *value = s->st ? NULL : json_at(here(s), (size_t)index);
+    char part[16];
+
+    snprintf(part, sizeof(part), "%d", index);
+    return value ? real_of(s, part, value, low, high) : 0;
 }
 
 bool strict_bool(struct strict *s, const char *key, bool otherwise)

@@ -78,6 +78,7 @@ bool strict_bool(struct strict *s, const char *key, bool otherwise);
 /* 1 to bytes_max bytes without control characters; NULL when it is not there. */
 const char *strict_text(struct strict *s, const char *key, size_t bytes_max, bool needed);
 const char *strict_text_at(struct strict *s, int index, size_t bytes_max); /* of the array here */
+double strict_real_at(struct strict *s, int index, double low, double high);
 /* The place of a word in a list that ends with NULL. */
 int strict_word(struct strict *s, const char *key, const char *const *words, int otherwise);
 

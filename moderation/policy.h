@@ -37,8 +37,8 @@
 #define POLICY_APPROVERS_MAX  8
 #define POLICY_ID_MAX         64 /* ids, and names of tenants and models; with a NUL */
 #define POLICY_REASON_MAX     500
-#define POLICY_BINS           10 /* of a reference histogram over 0..1, equally wide */
-#define POLICY_SLICE_MAX      (4 * POLICY_ID_MAX)
+#define POLICY_BINS           10  /* of a histogram of p; drift.h has their borders */
+#define POLICY_SLICE_MAX      240 /* fits the name of a note in the store, with a prefix */
 
 /* From mild to severe. As a decision: where the scores put it. As an action: what is done. */
 enum band {
