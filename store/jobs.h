@@ -6,6 +6,10 @@
  * all its pictures in one transaction, or failed. What was not ended is found by whoever opens the
  * store next, with the request as it was sent. Ended jobs are kept for a time and within a room.
  *
+ * A job whose pictures wait for a person is HELD: made, not taken up again, and not forgotten. It
+ * ends by itself with the last word about them (moderation.h): completed when any of its pictures
+ * may be had, else failed as moderation_blocked.
+ *
  * A key is the client's own name for a request: one tenant has at most one job with a key.
  */
 #ifndef STORE_JOBS_H
@@ -25,7 +29,13 @@
 #define STORE_JOB_TEXT_MAX   512
 #define STORE_JOB_ROW_BYTES  1024 /* what a row takes of the room, beside bodies and pictures */
 
-enum store_job_state { STORE_JOB_OPEN, STORE_JOB_COMPLETED, STORE_JOB_FAILED };
+enum store_job_state {
+    STORE_JOB_OPEN,
+    STORE_JOB_COMPLETED,
+    STORE_JOB_FAILED,
+    STORE_JOB_HELD, /* made; pictures of it wait for a person */
+    STORE_JOB_STATES
+};
 
 /* Times are seconds since 1970; 0: not yet, or never. */
 struct store_job {
@@ -59,7 +69,8 @@ struct store_bytes {
 struct store_picture {
     int64_t seed;
     char sha256[65];
-    struct store_bytes data;
+    char decision[STORE_JOB_ID_MAX]; /* that stopped it, and may let it go; or empty */
+    struct store_bytes data;         /* empty while it is stopped */
 };
 
 /* How long and how much of what is over is kept. */

@@ -9,9 +9,14 @@
  *     event     one line of what happened to a decision; only ever added
  *     message   a word to a tenant's webhook that has not been delivered yet
  *
+ *     hand      who decided about a decision, and so gets nothing of it again
+ *
  * Nothing is decided here. moderation/appeal.c says what may become what; the store moves an item
  * only from the version that was looked at, with everything that goes with it, in one transaction:
- * a decision's new state, the released picture, the event, the message to its owner.
+ * a decision's new state, the released picture, the end of its job, the event, the message to its
+ * owner.
+ *
+ * Each event holds a hash of the one before it, so that what was changed afterwards is found.
  */
 #ifndef STORE_MODERATION_H
 #define STORE_MODERATION_H
@@ -29,6 +34,8 @@
 #define STORE_EVENT_MAX      1024
 #define STORE_PAYLOAD_MAX    4096
 #define STORE_OBJECT_KEY_MAX 128 /* a wrapped key */
+#define STORE_QUEUES_MAX     16
+#define STORE_MESSAGE_DAYS   30
 
 /* ---- decisions ---- */
 
@@ -41,7 +48,7 @@ enum store_standing {
     STORE_HELD,     /* waits for a person */
     STORE_BLOCKED,  /* may be appealed */
     STORE_RELEASED, /* a person, a precedent or a newer policy let it go */
-    STORE_FINAL,    /* a person blocked it, and nobody looks again */
+    STORE_FINAL,    /* a person upheld the block; only new facts open it again */
     STORE_EXPIRED,  /* the time for an appeal is over; what was held is destroyed */
     STORE_SEALED,   /* out of every queue and view: suspected to be illegal */
     STORE_STANDINGS
@@ -73,7 +80,7 @@ struct store_decision {
     bool audited;                 /* drawn for the blind audit */
     int64_t seed;
     int width, height, format, quality;
-    int64_t created_s, appeal_until_s, decided_s;
+    int64_t created_s, appeal_until_s, decided_s /* by a person */;
 };
 
 /* ---- the vault's objects: bytes that mean nothing without the key ---- */
@@ -111,6 +118,8 @@ enum store_item_state {
     STORE_ITEM_STATES
 };
 
+/* What a person says about the picture. He may not know what was done with it: an audit of an
+   allowed one that is "upheld" says that it should have been blocked. */
 enum store_outcome {
     STORE_UNDECIDED,
     STORE_OVERTURNED, /* the picture goes to its owner */
@@ -131,8 +140,10 @@ struct store_item {
     int severity; /* the worst first among equal times */
     enum store_item_state state;
     int64_t version; /* one more with every move */
+    int skips;       /* how often somebody left it to others */
     int64_t created_s, due_first_s, due_s;
     int64_t escalated_s; /* its time was over: it is on the lead's page, and still open */
+    int64_t asked_s;     /* when its owner was asked */
 
     /* Of an appeal, as its owner wrote it. */
     char reason[STORE_REASON_MAX];
@@ -175,33 +186,68 @@ struct store_message {
 
 /* A picture on its way to its owner after all. */
 struct store_release {
-    struct store_picture picture;
+    struct store_picture picture; /* data is the caller's, from malloc when it was found */
     int format;
+    int64_t at_s; /* given by the store */
+};
+
+/* Decisions with what is kept of them and what goes out of them: all or none. */
+struct store_record {
+    struct store_decision *decisions; /* their seq is filled in */
+    int decision_count;
+    const struct store_object *objects; /* these three name their decision */
+    int object_count;
+    const struct store_item *items;
+    int item_count;
+    const struct store_event *events;
+    int event_count;
+    const struct store_message *messages;
+    int message_count;
+};
+
+/* An appeal as it comes in. */
+struct store_filing {
+    const struct store_item *item;
+    const struct store_event *event;
+    const struct store_message *message; /* NULL: none */
 };
 
 /* All that happens with one move of an item, or none of it. NULL: not this. */
 struct store_move {
-    const struct store_item *item;       /* as it shall be; its version is that of before */
-    const struct store_item *follow;     /* an item that is added: a second opinion */
-    const struct store_event *event;     /* required */
-    enum store_standing standing;        /* the decision's, from now on */
-    const struct store_release *release; /* with STORE_RELEASED: the bytes */
+    const struct store_item *item;         /* as it shall be; its version is that of before */
+    const struct store_item *follow;       /* an item that is added: a second opinion */
+    const struct store_event *event;       /* required */
+    const struct store_decision *decision; /* as it was looked at, when it shall stand elsewhere */
+    enum store_standing standing;          /* there; no other open item of it outlives a release */
+    const struct store_release *release;   /* the bytes */
     const struct store_message *message;
+    int64_t keep_until_s;  /* its object is kept until then at least */
+    int64_t aside_until_s; /* event->actor is not given this item before */
     int64_t now_s;
 };
 
-/* What a claim may find. */
+/* What a claim may find, and on what terms. */
 struct store_want {
     const char *reviewer;      /* never what he had decided, or what is a second look at it */
     const char *const *queues; /* NULL: all */
-    int queue_count;
-    unsigned kinds; /* 1 << enum store_item_kind, or'ed */
-    int64_t now_s;  /* what is leased beyond it belongs to another */
+    int queue_count;           /* STORE_QUEUES_MAX at most */
+    unsigned kinds;            /* 1 << enum store_item_kind, or'ed */
+    int64_t now_ms;            /* since 1970; a lease that is over then is nobody's */
+    uint8_t lease[32];         /* SHA-256 of the new token */
+    int64_t lease_until_s;
 };
 
 struct store_counts {
-    int64_t items[STORE_ITEM_KINDS][STORE_ITEM_STATES];
-    int64_t oldest_s, first_due_s, overdue; /* of those that are open */
+    int64_t items[STORE_ITEM_KINDS][STORE_ITEM_STATES]; /* over leases count as queued */
+    int64_t oldest_s, first_due_s, overdue;             /* of those queued or claimed; 0: none */
+    int64_t arrived, decided;                           /* since the time that was asked for */
+};
+
+/* The chain of events as it was found. */
+struct store_chain {
+    int64_t count;             /* that were good */
+    int64_t bad;               /* seq of the first that was changed; 0: none was */
+    char head[STORE_HASH_MAX]; /* hash of the last good one: keep it on another machine */
 };
 
 /* A tenant may claim a context. */

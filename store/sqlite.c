@@ -7,6 +7,8 @@
  * - The file is made with the umask's rights; ours is made before, with 0600.
  * - synchronous=FULL: in WAL mode the milder NORMAL may lose the last commits with the power, and a
  *   key that was revoked must stay so.
+ * - secure_delete=FAST zeroes what a changed page had before, and costs no page more: a destroyed
+ *   key is not found in the file. Whole pages that become free keep their bytes, which is cipher.
  * - The WAL stays as large as the largest commit made it, pictures and all, without a limit.
  */
 #include "store/sqlite.h"
@@ -208,6 +210,36 @@ static const struct store_ops ops = {
     .job_end = jobs_end,
     .job_picture = jobs_picture,
     .job_sweep = jobs_sweep,
+    .decision_add = decisions_add,
+    .decision_find = decisions_find,
+    .decision_list = decisions_list,
+    .precedent = decisions_precedent,
+    .release_find = releases_find,
+    .object_find = objects_find,
+    .object_destroy = objects_destroy,
+    .object_sweep = objects_sweep,
+    .appeal_add = items_appeal,
+    .item_add = items_add,
+    .item_find = items_find,
+    .item_list = items_list,
+    .item_open = items_open,
+    .item_decided = items_decided,
+    .item_asked = items_asked,
+    .item_claim = moves_claim,
+    .item_beat = moves_beat,
+    .item_move = moves_move,
+    .item_escalate = moves_escalate,
+    .item_counts = items_counts,
+    .event_add = events_add,
+    .event_list = events_list,
+    .event_verify = events_verify,
+    .message_next = messages_next,
+    .message_put = messages_put,
+    .grant_put = grants_put,
+    .grant_list = grants_list,
+    .note_put = notes_put,
+    .note_get = notes_get,
+    .note_next = notes_next,
 };
 
 /* ---- opening ---- */
@@ -268,7 +300,7 @@ static enum status set_up(struct sqlite *s, struct why *why)
     if (!st)
         st = run(s,
                  "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; "
-                 "PRAGMA journal_size_limit=16777216",
+                 "PRAGMA journal_size_limit=16777216; PRAGMA secure_delete=FAST",
                  why);
     if (!st)
         st = sqlite_prepare(s, &mode, why, "PRAGMA journal_mode=WAL", "");

@@ -21,6 +21,7 @@
  *     ST_IO           locked for too long, read-only, or the disk said no
  *     ST_INVALID      the file is damaged, or another program's; or what was asked is wrong
  *     ST_MISSING      no such row
+ *     ST_LATE         it is not any more as it was looked at; nothing happened
  *     ST_UNSUPPORTED  written by a newer limner
  */
 #ifndef STORE_STORE_H
@@ -28,6 +29,7 @@
 
 #include "base/status.h"
 #include "store/jobs.h"
+#include "store/moderation.h"
 
 #include <stdint.h>
 
@@ -93,16 +95,112 @@ struct store_ops {
                             struct store_bytes *body, struct why *why);
     /* It is taken up once more: job->starts and ->falls. Or it is put down without a fall. */
     enum status (*job_start)(struct store *s, const struct store_job *job, struct why *why);
-    /* It is over: state, times, reason and pictures, all or none. ST_MISSING: it was over before,
-       or is gone. */
+    /* It is over, or held: state, times, reason and pictures, all or none. One that is held, and
+       whose pictures people have decided about meanwhile, is over at once. ST_MISSING: it was over
+       or held before, or is gone. */
     enum status (*job_end)(struct store *s, const struct store_job *job,
                            const struct store_picture *pictures, int count, struct why *why);
-    /* Picture k of a completed job. */
+    /* Picture k of a job that is over or held. One that was stopped has the bytes of its release,
+       or none. */
     enum status (*job_picture)(struct store *s, const struct store_job *job, int k,
                                struct store_picture *out, struct why *why);
     /* What is too old or too much goes, the oldest first. */
     enum status (*job_sweep)(struct store *s, int64_t now_s, struct store_keep keep,
                              struct why *why);
+
+    /* ---- moderation.h ---- */
+
+    /* Before anything of it is sent. */
+    enum status (*decision_add)(struct store *s, const struct store_record *record,
+                                struct why *why);
+    enum status (*decision_find)(struct store *s, const char *id, struct store_decision *out,
+                                 struct why *why);
+    /* A tenant's (NULL: all tenants'), the newest first, before row `seq` (0: the newest), with one
+       of `standings` (1 << enum store_standing; 0: any). *count is room, then how many. */
+    enum status (*decision_list)(struct store *s, const char *tenant, unsigned standings,
+                                 int64_t seq, struct store_decision *out, int *count,
+                                 struct why *why);
+    /* What a person said last about this tenant's subject: STORE_RELEASED, _BLURRED, _BLOCKED,
+       _FINAL or _SEALED. ST_MISSING: nobody has said anything. */
+    enum status (*precedent)(struct store *s, const char *tenant, const char *subject,
+                             enum store_standing *out, struct why *why);
+    /* The bytes that were released of it; none once their time is over. ST_MISSING: no release. */
+    enum status (*release_find)(struct store *s, const char *decision, struct store_release *out,
+                                struct why *why);
+
+    enum status (*object_find)(struct store *s, const char *id, struct store_object *out,
+                               struct why *why); /* data is the caller's */
+    /* Its key and bytes go. A second time: ST_OK, and nothing happens. */
+    enum status (*object_destroy)(struct store *s, const char *id, int64_t now_s, struct why *why);
+    /* What is over its time, neither frozen nor contested, is destroyed; with it goes what its
+       owner wrote and what was released, and what was held or blocked has expired. *count: how
+       many objects; at most some hundred at once, so call again until it is 0. */
+    enum status (*object_sweep)(struct store *s, int64_t now_s, int *count, struct why *why);
+
+    /* An appeal comes in. The same key and hash again: ST_OK with the item of before, *replayed.
+       ST_INVALID: the key was used with another request, or an appeal is open already; *out is that
+       item. ST_LATE: the decision is not one that is blocked, any more. */
+    enum status (*appeal_add)(struct store *s, const struct store_filing *filing,
+                              struct store_item *out, bool *replayed, struct why *why);
+    /* Something else waits for a person: an audit, a golden item. */
+    enum status (*item_add)(struct store *s, const struct store_item *item, struct why *why);
+    enum status (*item_find)(struct store *s, const char *id, struct store_item *out,
+                             struct why *why);
+    /* Of a decision, the oldest first. *count is room, then how many, as in all lists. */
+    enum status (*item_list)(struct store *s, const char *decision, struct store_item *out,
+                             int *count, struct why *why);
+    /* In one of `states` (1 << enum store_item_state) and of one of `kinds`, the most urgent first.
+     */
+    enum status (*item_open)(struct store *s, unsigned kinds, unsigned states,
+                             struct store_item *out, int *count, struct why *why);
+    /* Decided at `since_s` or later, the newest first: for agreement, golden accuracy, breakers. */
+    enum status (*item_decided)(struct store *s, int64_t since_s, struct store_item *out,
+                                int *count, struct why *why);
+    /* Whose owner was asked at `before_s` or earlier, the oldest first. */
+    enum status (*item_asked)(struct store *s, int64_t before_s, struct store_item *out, int *count,
+                              struct why *why);
+    /* The most urgent that `want` may have is its own from now on: the earliest due_first_s, then
+       the worst, then the oldest. ST_MISSING: nothing waits. */
+    enum status (*item_claim)(struct store *s, const struct store_want *want,
+                              struct store_item *out, struct why *why);
+    /* A lease is longer. ST_LATE: it was over, or never was. No move: the version stays. */
+    enum status (*item_beat)(struct store *s, const char *id, const uint8_t lease[32],
+                             int64_t until_s, int64_t now_s, struct why *why);
+    /* ST_LATE: the item is not at that version any more, or its decision stands elsewhere, or was
+       released before. ST_REFUSED: who decides (item->reviewer) had decided about it before. */
+    enum status (*item_move)(struct store *s, const struct store_move *move, struct why *why);
+    /* What is open beyond its time is marked so, once, with an event; the version stays. */
+    enum status (*item_escalate)(struct store *s, int64_t now_s, int *count, struct why *why);
+    enum status (*item_counts)(struct store *s, int64_t now_s, int64_t since_s,
+                               struct store_counts *out, struct why *why);
+
+    enum status (*event_add)(struct store *s, const struct store_event *event, struct why *why);
+    /* Of a decision, the oldest first. */
+    enum status (*event_list)(struct store *s, const char *decision, struct store_event *out,
+                              int *count, struct why *why);
+    /* All events, against their chain. ST_INVALID: one was changed, or is gone; out->bad. */
+    enum status (*event_verify)(struct store *s, struct store_chain *out, struct why *why);
+
+    /* The one that is due longest; ST_MISSING. */
+    enum status (*message_next)(struct store *s, int64_t now_s, struct store_message *out,
+                                struct why *why);
+    /* What became of it: tries and times. Done ones are forgotten STORE_MESSAGE_DAYS later. */
+    enum status (*message_put)(struct store *s, const struct store_message *message, int64_t now_s,
+                               struct why *why);
+
+    /* In place of this tenant's grant of this context. */
+    enum status (*grant_put)(struct store *s, const struct store_grant *grant, struct why *why);
+    enum status (*grant_list)(struct store *s, struct store_grant *out, int *count,
+                              struct why *why);
+
+    /* In place of what was there; an empty body removes it. */
+    enum status (*note_put)(struct store *s, const char *name, const char *body, struct why *why);
+    enum status (*note_get)(struct store *s, const char *name, char body[STORE_NOTE_BODY_MAX],
+                            struct why *why);
+    /* The first after `name` in the order of bytes that begins with `prefix`, which is its name
+       then. To begin: an empty name. */
+    enum status (*note_next)(struct store *s, const char *prefix, char name[STORE_NOTE_NAME_MAX],
+                             char body[STORE_NOTE_BODY_MAX], struct why *why);
 };
 
 /* Opens or makes the store in `folder` (and the folder), and brings an older one up to date. */

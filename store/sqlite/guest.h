@@ -69,5 +69,81 @@ enum status jobs_end(struct store *s, const struct store_job *job,
 enum status jobs_picture(struct store *s, const struct store_job *job, int k,
                          struct store_picture *out, struct why *why);
 enum status jobs_sweep(struct store *s, int64_t now_s, struct store_keep keep, struct why *why);
+/* The job of a picture that was stopped by this decision is over, when nothing of it is held any
+   more. Inside a transaction. */
+enum status jobs_settle(struct sqlite *s, const char *decision, int64_t now_s, struct why *why);
+
+/* decisions.c; what takes a struct sqlite is done inside a transaction, as in the files after it */
+enum status decisions_add(struct store *s, const struct store_record *record, struct why *why);
+enum status decisions_find(struct store *s, const char *id, struct store_decision *out,
+                           struct why *why);
+enum status decisions_list(struct store *s, const char *tenant, unsigned standings, int64_t seq,
+                           struct store_decision *out, int *count, struct why *why);
+enum status decisions_precedent(struct store *s, const char *tenant, const char *subject,
+                                enum store_standing *out, struct why *why);
+enum status decisions_stand(struct sqlite *s, const struct store_move *m, struct why *why);
+enum status releases_insert(struct sqlite *s, const char *decision,
+                            const struct store_release *release, int64_t now_s, struct why *why);
+enum status releases_find(struct store *s, const char *decision, struct store_release *out,
+                          struct why *why);
+
+/* objects.c */
+enum status objects_insert(struct sqlite *s, const struct store_object *o, struct why *why);
+enum status objects_find(struct store *s, const char *id, struct store_object *out,
+                         struct why *why);
+enum status objects_destroy(struct store *s, const char *id, int64_t now_s, struct why *why);
+enum status objects_sweep(struct store *s, int64_t now_s, int *count, struct why *why);
+
+/* items.c */
+enum status items_insert(struct sqlite *s, const struct store_item *item, struct why *why);
+enum status items_add(struct store *s, const struct store_item *item, struct why *why);
+enum status items_appeal(struct store *s, const struct store_filing *filing, struct store_item *out,
+                         bool *replayed, struct why *why);
+enum status items_find(struct store *s, const char *id, struct store_item *out, struct why *why);
+enum status items_list(struct store *s, const char *decision, struct store_item *out, int *count,
+                       struct why *why);
+enum status items_open(struct store *s, unsigned kinds, unsigned states, struct store_item *out,
+                       int *count, struct why *why);
+enum status items_decided(struct store *s, int64_t since_s, struct store_item *out, int *count,
+                          struct why *why);
+enum status items_asked(struct store *s, int64_t before_s, struct store_item *out, int *count,
+                        struct why *why);
+enum status items_counts(struct store *s, int64_t now_s, int64_t since_s, struct store_counts *out,
+                         struct why *why);
+
+/* moves.c */
+enum status moves_claim(struct store *s, const struct store_want *want, struct store_item *out,
+                        struct why *why);
+enum status moves_beat(struct store *s, const char *id, const uint8_t lease[32], int64_t until_s,
+                       int64_t now_s, struct why *why);
+enum status moves_move(struct store *s, const struct store_move *m, struct why *why);
+enum status moves_escalate(struct store *s, int64_t now_s, int *count, struct why *why);
+/* The open items of a decision, but one, that are of these kinds. */
+enum status moves_supersede(struct sqlite *s, const char *decision, const char *but, unsigned kinds,
+                            const char *event, int64_t now_s, struct why *why);
+
+/* events.c */
+enum status events_insert(struct sqlite *s, const struct store_event *e, struct why *why);
+/* One without words, about an item. */
+enum status events_note(struct sqlite *s, const struct store_item *item, const char *actor,
+                        const char *kind, int64_t at_ms, struct why *why);
+enum status events_add(struct store *s, const struct store_event *event, struct why *why);
+enum status events_list(struct store *s, const char *decision, struct store_event *out, int *count,
+                        struct why *why);
+enum status events_verify(struct store *s, struct store_chain *out, struct why *why);
+
+/* messages.c, grants.c, notes.c */
+enum status messages_insert(struct sqlite *s, const struct store_message *m, struct why *why);
+enum status messages_next(struct store *s, int64_t now_s, struct store_message *out,
+                          struct why *why);
+enum status messages_put(struct store *s, const struct store_message *message, int64_t now_s,
+                         struct why *why);
+enum status grants_put(struct store *s, const struct store_grant *grant, struct why *why);
+enum status grants_list(struct store *s, struct store_grant *out, int *count, struct why *why);
+enum status notes_put(struct store *s, const char *name, const char *body, struct why *why);
+enum status notes_get(struct store *s, const char *name, char body[STORE_NOTE_BODY_MAX],
+                      struct why *why);
+enum status notes_next(struct store *s, const char *prefix, char name[STORE_NOTE_NAME_MAX],
+                       char body[STORE_NOTE_BODY_MAX], struct why *why);
 
 #endif /* STORE_SQLITE_GUEST_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/sqlite/guest.h"
+#include "store/sqlite/row.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static enum status read_row(struct sqlite *s, struct store_job *job, sqlite3_stm
         .event = sqlite3_column_int64(row, 20),
         .status = sqlite3_column_int(row, 21),
     };
-    if (read_texts(job, row) || state < STORE_JOB_OPEN || state > STORE_JOB_FAILED)
+    if (read_texts(job, row) || state < STORE_JOB_OPEN || state >= STORE_JOB_STATES)
         return why_fail(why, ST_INVALID, "%s: the row of job %lld makes no sense", s->path,
                         (long long)job->seq);
     return ST_OK;
@@ -210,8 +210,9 @@ static enum status insert_picture(struct sqlite *s, int64_t seq, int k,
     sqlite3_stmt *statement;
     enum status st = sqlite_prepare(
         s, &statement, why,
-        "INSERT INTO pictures (job, k, seed, sha256, data) VALUES (?, ?, ?, ?, ?)", "iiisb", seq,
-        (int64_t)k, picture->seed, picture->sha256, picture->data.data, picture->data.count);
+        "INSERT INTO pictures (job, k, seed, sha256, decision, data) VALUES (?, ?, ?, ?, ?, ?)",
+        "iiissb", seq, (int64_t)k, picture->seed, picture->sha256, picture->decision,
+        picture->data.count ? picture->data.data : "", picture->data.count);
 
     return st ? st : sqlite_run(s, statement, why);
 }
@@ -234,6 +235,73 @@ static enum status end_row(struct sqlite *s, const struct store_job *job, int64_
     return st;
 }
 
+/* How many of a job's pictures wait, and how many may be had. */
+struct stand {
+    int64_t held, there;
+};
+
+static void read_stand(struct row *r, void *to)
+{
+    struct stand *stand = to;
+
+    stand->held = row_int(r);
+    stand->there = row_int(r);
+}
+
+static enum status settle_row(struct sqlite *s, int64_t seq, bool any, int64_t now_s,
+                              struct why *why)
+{
+    sqlite3_stmt *statement;
+    enum status st = sqlite_prepare(
+        s, &statement, why,
+        "UPDATE jobs SET state = ?, finished_s = ?, event = event + 1, status = ?, code = ?, "
+        "message = ? WHERE seq = ? AND state = 3",
+        "iiissi", (int64_t)(any ? STORE_JOB_COMPLETED : STORE_JOB_FAILED), now_s,
+        (int64_t)(any ? ST_OK : ST_REFUSED), any ? "" : "moderation_blocked",
+        any ? "" : "no picture of this job may be shown; each has a decision that says why", seq);
+
+    return st ? st : sqlite_run(s, statement, why);
+}
+
+/* A held job is over when none of its pictures waits for a person any more. */
+static enum status settle(struct sqlite *s, int64_t seq, int64_t now_s, struct why *why)
+{
+    struct stand stand;
+    sqlite3_stmt *row;
+    enum status st = sqlite_prepare(
+        s, &row, why,
+        "SELECT ifnull(sum(d.standing = 2), 0), ifnull(sum(length(p.data) > 0 OR "
+        "r.decision IS NOT NULL), 0) FROM pictures AS p LEFT JOIN decisions AS d ON "
+        "d.id = p.decision LEFT JOIN releases AS r ON r.decision = p.decision WHERE p.job = ?",
+        "i", seq);
+
+    if (!st)
+        st = row_take(s, row, read_stand, &stand, "there is no such job", why);
+    return st || stand.held ? st : settle_row(s, seq, stand.there > 0, now_s, why);
+}
+
+static void read_number(struct row *r, void *to)
+{
+    *(int64_t *)to = row_int(r);
+}
+
+enum status jobs_settle(struct sqlite *s, const char *decision, int64_t now_s, struct why *why)
+{
+    int64_t seq;
+    sqlite3_stmt *row;
+    enum status st =
+        sqlite_prepare(s, &row, why,
+                       "SELECT job FROM pictures JOIN jobs ON seq = job WHERE decision = ? AND "
+                       "decision != '' AND state = 3 LIMIT 1",
+                       "s", decision);
+
+    if (!st)
+        st = row_take(s, row, read_number, &seq, "no job waits for this", why);
+    if (st == ST_MISSING)
+        return ST_OK;
+    return st ? st : settle(s, seq, now_s, why);
+}
+
 enum status jobs_end(struct store *store, const struct store_job *job,
                      const struct store_picture *pictures, int count, struct why *why)
 {
@@ -248,16 +316,20 @@ enum status jobs_end(struct store *store, const struct store_job *job,
     st = end_row(s, job, bytes, why);
     for (int k = 0; k < count && !st; k++)
         st = insert_picture(s, job->seq, k, &pictures[k], why);
+    if (!st && job->state == STORE_JOB_HELD)
+        st = settle(s, job->seq, job->finished_s, why);
     return sqlite_end(s, st, why);
 }
 
-static enum status read_picture(struct sqlite *s, sqlite3_stmt *row, struct store_picture *out,
-                                struct why *why)
+static void read_picture(struct row *r, void *to)
 {
-    *out = (struct store_picture){.seed = sqlite3_column_int64(row, 0)};
-    if (sqlite_text(out->sha256, sizeof(out->sha256), row, 1))
-        return why_fail(why, ST_INVALID, "%s: the row of a picture makes no sense", s->path);
-    return take_blob(s, &out->data, row, 2, why);
+    struct store_picture *out = to;
+
+    memset(out, 0, sizeof(*out));
+    out->seed = row_int(r);
+    row_text(r, out->decision, sizeof(out->decision));
+    row_text(r, out->sha256, sizeof(out->sha256));
+    row_blob(r, &out->data);
 }
 
 static enum status picture(struct sqlite *s, int64_t seq, int k, struct store_picture *out,
@@ -265,16 +337,13 @@ static enum status picture(struct sqlite *s, int64_t seq, int k, struct store_pi
 {
     sqlite3_stmt *row;
     enum status st = sqlite_prepare(
-        s, &row, why, "SELECT seed, sha256, data FROM pictures WHERE job = ? AND k = ?", "ii", seq,
-        (int64_t)k);
+        s, &row, why,
+        "SELECT p.seed, p.decision, ifnull(r.sha256, p.sha256), ifnull(r.data, p.data) "
+        "FROM pictures AS p LEFT JOIN releases AS r ON r.decision = p.decision AND "
+        "length(p.data) = 0 WHERE p.job = ? AND p.k = ?",
+        "ii", seq, (int64_t)k);
 
-    if (st)
-        return st;
-    st = sqlite_row(s, row, why, "there is no such picture");
-    if (!st)
-        st = read_picture(s, row, out, why);
-    sqlite3_finalize(row);
-    return st;
+    return st ? st : row_take(s, row, read_picture, out, "there is no such picture", why);
 }
 
 enum status jobs_picture(struct store *store, const struct store_job *job, int k,
@@ -294,8 +363,9 @@ enum status jobs_picture(struct store *store, const struct store_job *job, int k
 static enum status forget_old(struct sqlite *s, int64_t before_s, struct why *why)
 {
     sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why, "DELETE FROM jobs WHERE state > 0 AND finished_s <= ?", "i", before_s);
+    enum status st =
+        sqlite_prepare(s, &statement, why,
+                       "DELETE FROM jobs WHERE state IN (1, 2) AND finished_s <= ?", "i", before_s);
 
     return st ? st : sqlite_run(s, statement, why);
 }
@@ -304,13 +374,13 @@ static enum status forget_old(struct sqlite *s, int64_t before_s, struct why *wh
 static enum status forget_much(struct sqlite *s, int64_t bytes, struct why *why)
 {
     sqlite3_stmt *statement;
-    enum status st =
-        sqlite_prepare(s, &statement, why,
-                       "DELETE FROM jobs WHERE seq IN (SELECT seq FROM (SELECT seq, "
-                       "sum(bytes) OVER later AS total, row_number() OVER later AS place FROM jobs "
-                       "WHERE state > 0 WINDOW later AS (ORDER BY finished_s DESC, seq DESC)) "
-                       "WHERE total > ? AND place > 1)",
-                       "i", bytes);
+    enum status st = sqlite_prepare(
+        s, &statement, why,
+        "DELETE FROM jobs WHERE seq IN (SELECT seq FROM (SELECT seq, "
+        "sum(bytes) OVER later AS total, row_number() OVER later AS place FROM jobs "
+        "WHERE state IN (1, 2) WINDOW later AS (ORDER BY finished_s DESC, seq DESC)) "
+        "WHERE total > ? AND place > 1)",
+        "i", bytes);
 
     return st ? st : sqlite_run(s, statement, why);
 }
