@@ -4,7 +4,7 @@
 #
 #   ./test.sh         what every change must pass (also in CI): about 10 minutes on two cores
 #   ./test.sh --all   adds long fuzzing, the oracle (torch, diffusers: several GB), full-size parity
-#                     the unmodified openai client, and a browser for the dashboard
+#                     the unmodified openai client, and a browser for the pages, judged by axe-core
 set -euo pipefail
 cd "$(dirname "$0")"
 . tools/setup.sh
@@ -17,7 +17,14 @@ case "${1-}" in
 esac
 
 install "${packages_build[@]}" "${packages_test[@]}"
-[ $all = no ] || install python3 chromium
+if [ $all = yes ]; then
+    install python3 python3-venv chromium
+    if [ ! -d .venv/axe ]; then # a package that carries axe-core's script; its own code is not run
+        say "fetching axe-core"
+        python3 -m venv .venv/axe
+        .venv/axe/bin/pip install --quiet --no-deps axe-playwright-python==0.1.8
+    fi
+fi
 
 say "release: every test"
 build release all -DWITH_TESTS=ON

@@ -42,6 +42,7 @@ static const struct meaning meanings[] = {
     {404, "invalid_request_error", "not_found", false},
     {405, "invalid_request_error", "method_not_allowed", false},
     {409, "invalid_request_error", "conflict", false},
+    {410, "invalid_request_error", "gone", false},
     {413, "invalid_request_error", "request_too_large", false},
     {415, "invalid_request_error", "unsupported_media_type", false},
     {417, "invalid_request_error", "expectation_failed", false},

@@ -56,7 +56,7 @@ void answer_fail(struct answer *a, enum status st, struct failure failure, const
 /* The sentence that strangers are told of it: `message`, or a constant in its place. */
 const char *answer_message(enum status st, const char *message);
 /* The same for what HTTP itself refuses, and what no status of ours says: 400, 401, 403, 404, 405,
-   409, 413, 415, 417, 422, 503. */
+   409, 410, 413, 415, 417, 422, 503. */
 void answer_fail_http(struct answer *a, int status, struct failure failure, const char *message);
 
 void answer_close(struct answer *a); /* frees a body that was never sent */

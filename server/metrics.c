@@ -14,8 +14,8 @@
 #define MEAN_WEIGHT     8 /* a new picture counts for one in eight */
 
 /* Every code that can be answered; the last one stands for the rest. */
-static const int codes[] = {200, 202, 400, 401, 403, 404, 405, 409, 413,
-                            415, 417, 422, 429, 499, 500, 503, 504, 0};
+static const int codes[] = {200, 201, 202, 204, 303, 400, 401, 403, 404, 405, 409,
+                            410, 413, 415, 417, 422, 429, 499, 500, 503, 504, 0};
 
 _Static_assert(COUNT_OF(codes) <= METRICS_CODES_MAX, "a counter per code");
 

@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define METRICS_ROUTES_MAX 20
-#define METRICS_CODES_MAX  20
+#define METRICS_ROUTES_MAX 48
+#define METRICS_CODES_MAX  24
 #define METRICS_MODELS_MAX 8
 
 struct engine;

@@ -88,12 +88,14 @@ static bool is_address(const char *url)
 
 static void give_all(struct values *v, const struct page_appeal *p, char time[5][TIME_MAX])
 {
+    bool released = p->state == PAGE_APPEAL_OVERTURNED || p->state == PAGE_APPEAL_PARTLY;
     bool asks_more = p->state == PAGE_APPEAL_BLOCKED || p->state == PAGE_APPEAL_WITHDRAWN;
 
     for (int i = 0; i < PAGE_APPEAL_STATES; i++)
         give(v, states[i], when((int)p->state == i));
     give(v, "no_link", when(p->state >= PAGE_APPEAL_LINK_OLD));
-    give(v, "released", when(p->state == PAGE_APPEAL_OVERTURNED || p->state == PAGE_APPEAL_PARTLY));
+    give(v, "released", when(released));
+    give(v, "ruled", when(released || p->state == PAGE_APPEAL_UPHELD));
     give(v, "form", when(asks_more));
     give(v, "decision", p->decision);
     give(v, "token", p->token);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/judge.h"
 #include "engine/tenant.h"
 #include "server/http.h"
 #include "server/metrics.h"
@@ -17,7 +18,9 @@
 struct auth;
 struct desk;
 struct generations;
+struct grants;
 struct history;
+struct hook;
 struct keeper;
 
 struct service {
@@ -28,7 +31,12 @@ struct service {
     struct desk *desk;
     struct auth *auth;
     struct tenants *tenants;
-    bool metrics_open; /* the metrics need no key */
+    struct judge *judge;    /* of prompts and pictures; NULL in tests of what comes before it */
+    struct hook *hook;      /* a team's own opinion of prompts; NULL: there is none */
+    struct grants *grants;  /* of contexts */
+    const char *public_url; /* before the paths of links; "": they are paths alone */
+    uint8_t secret[32];     /* signs links */
+    bool metrics_open;      /* the metrics need no key */
     struct metrics metrics;
     struct history *history;
     struct clock clock;

@@ -2,6 +2,7 @@
 #include "server/page_appeal.h"
 #include "tests/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,7 +207,61 @@ static void test_policy(void **state)
     free(page);
 }
 
-int main(void)
+/* ---- for tests/browser/appeal.py: every state as it is sent, with its policy as the first line
+ * ---- */
+
+static void write_page(const char *folder, const char *name, const struct page_appeal *p)
+{
+    struct answer a;
+    char *page = make(&a, p), path[512];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s.html", folder, name);
+    file = fopen(path, "w");
+    if (!file || fprintf(file, "%s\n%s", header(&a, "content-security-policy"), page) < 0 ||
+        fclose(file))
+        fail_msg("%s cannot be written", path);
+    free(page);
+}
+
+static void write_all(const char *folder)
+{
+    static const char *const names[PAGE_APPEAL_STATES] = {
+        "blocked", "final",      "held",   "pending", "asked",    "withdrawn",
+        "upheld",  "overturned", "partly", "expired", "link_old", "link_wrong"};
+
+    for (int i = 0; i < PAGE_APPEAL_STATES; i++) {
+        struct page_appeal p = full((enum page_appeal_state)i);
+
+        p.facts = "An automatic check found what looks like explicit sexual content.";
+        p.clause_url = NULL;
+        p.text =
+            "It is a plate for a leaflet on breast self-examination that our clinic gives out. "
+            "<img src=x onerror=alert(1)>";
+        p.question = "What will the leaflet say beside this picture?";
+        p.answer =
+            "Thank you for the explanation. The picture shows a self-examination in the manner "
+            "of a textbook, which our rules allow for medical use.";
+        if (i == PAGE_APPEAL_UPHELD)
+            p.answer =
+                "The picture shows an explicit act, and nothing in it or in your words shows "
+                "a medical or educational purpose. Rule 4.2 leaves no room for it.";
+        write_page(folder, names[i], &p);
+        if (i == PAGE_APPEAL_BLOCKED) {
+            p.reason = NULL;
+            p.error = "Please say why it should be let through.";
+            write_page(folder, "blocked_error", &p);
+            p.error = NULL;
+            p.words = true;
+            p.preview = p.picture = false;
+            p.text = NULL;
+            p.facts = "The words of the request ask for something that our rules do not allow.";
+            write_page(folder, "blocked_words", &p);
+        }
+    }
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_state),
@@ -216,5 +271,9 @@ int main(void)
         cmocka_unit_test(test_policy),
     };
 
+    if (argc > 1) {
+        write_all(argv[1]);
+        return 0;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
