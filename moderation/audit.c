@@ -31,14 +31,25 @@ static double place_of(const uint8_t key[32], const char *decision)
     return (double)(number >> 11) * 0x1p-53;
 }
 
-enum audit_draw audit_draw(const struct policy_audit *shares, const uint8_t key[32],
-                           const char *decision, const struct verdict *v)
+static double share_of(const struct policy_audit *shares, enum audit_draw kind)
 {
     const double share[AUDIT_DRAWS] = {0, shares->auto_block, shares->auto_allow_near,
                                        shares->auto_allow_far};
+
+    return share[kind];
+}
+
+enum audit_draw audit_draw(const struct policy_audit *shares, const uint8_t key[32],
+                           const char *decision, const struct verdict *v)
+{
     enum audit_draw kind = kind_of(shares, v);
 
-    return kind != AUDIT_NONE && place_of(key, decision) < share[kind] ? kind : AUDIT_NONE;
+    return place_of(key, decision) < share_of(shares, kind) ? kind : AUDIT_NONE;
+}
+
+double audit_share(const struct policy_audit *shares, const struct verdict *v)
+{
+    return share_of(shares, kind_of(shares, v));
 }
 
 const char *audit_draw_name(enum audit_draw draw)

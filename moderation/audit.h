@@ -26,6 +26,9 @@ enum audit_draw {
 enum audit_draw audit_draw(const struct policy_audit *shares, const uint8_t key[32],
                            const char *decision, const struct verdict *v);
 
+/* How likely a decision like this one is drawn. */
+double audit_share(const struct policy_audit *shares, const struct verdict *v);
+
 const char *audit_draw_name(enum audit_draw draw); /* "none", "auto_block", ... */
 
 #endif /* MODERATION_AUDIT_H */

@@ -122,33 +122,43 @@ static bool read_model(struct scores *out, int m, const struct json *list)
     return true;
 }
 
-enum status scores_parse(struct scores *out, const char *text, struct why *why)
+enum status scores_read(struct scores *out, const struct json *value, struct why *why)
 {
-    struct json *root = NULL;
-    enum status st = json_parse(&root, text, strlen(text), why);
-    void *iter = NULL;
+    bool fine = json_type_of(value) == JSON_TYPE_OBJECT;
+    const struct json *member;
     const char *key;
-    const struct json *value;
-    bool fine = true;
+    void *iter = NULL;
 
     *out = (struct scores){.has_safety = false};
-    if (st)
-        return st;
-    fine = json_type_of(root) == JSON_TYPE_OBJECT;
-    while (fine && json_next(root, &iter, &key, &value)) {
+    while (fine && json_next(value, &iter, &key, &member)) {
         int m = 0;
 
         while (m < SCORES_MODELS && strcmp(key, model_names[m]) != 0)
             m++;
         if (m < SCORES_MODELS) {
-            fine = read_model(out, m, value);
+            fine = read_model(out, m, member);
         } else if (!strcmp(key, "safety")) {
             out->has_safety = true;
-            fine = read_number(&out->safety, value);
+            fine = read_number(&out->safety, member);
         } else {
             fine = false;
         }
     }
+    return fine ? ST_OK
+                : why_fail(why, ST_INVALID,
+                           "these are no scores; they look like {\"main\":[%d numbers]}",
+                           SCORES_CLASSES);
+}
+
+enum status scores_parse(struct scores *out, const char *text, struct why *why)
+{
+    struct json *root = NULL;
+    enum status st = json_parse(&root, text, strlen(text), why);
+
+    *out = (struct scores){.has_safety = false};
+    if (st)
+        return st;
+    st = scores_read(out, root, why);
     json_close(&root);
-    return fine ? ST_OK : why_fail(why, ST_INVALID, "these are no scores: %.80s", text);
+    return st;
 }

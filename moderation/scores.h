@@ -8,6 +8,7 @@
 #ifndef MODERATION_SCORES_H
 #define MODERATION_SCORES_H
 
+#include "base/json.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -55,5 +56,7 @@ int scores_find_class(const char *name);
 /* The text always fits. Reading back gives the same bits. */
 void scores_print(char out[SCORES_TEXT_MAX], const struct scores *s);
 MUST_USE enum status scores_parse(struct scores *out, const char *text, struct why *why);
+/* The same of what is part of a larger document. */
+MUST_USE enum status scores_read(struct scores *out, const struct json *value, struct why *why);
 
 #endif /* MODERATION_SCORES_H */
