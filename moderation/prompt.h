@@ -37,8 +37,9 @@ struct prompt_finding {
     bool found;
     char category[PROMPT_NAME_MAX];
     char rule[PROMPT_NAME_MAX];
-    size_t at, bytes;               /* in the normalised text */
-    char harmless[PROMPT_NAME_MAX]; /* what excused a hit, found or not: for the record */
+    size_t at, bytes; /* in the normalised text */
+    char
+        harmless[PROMPT_NAME_MAX]; /* what excused a hit, or the context that did: for the record */
 };
 
 /* Score `bytes` bytes of UTF-8, which may hold anything. The finding is the one of the category
