@@ -10,41 +10,17 @@ it. Screenshots stay in FOLDER, if it is named. Without Chromium it ends with 77
 
 import http.server
 import os
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import urllib.parse
-import zlib
 
 import chromium
+from pictures import drawing, haze, png
 
 SIZES = {"wide": (1280, 900, False), "dark": (1280, 900, True), "narrow": (360, 740, False),
          "least": (320, 640, False)}
-
-
-def png(width, height, pixel):
-    """A picture of pixel(x, y) -> (r, g, b)."""
-    rows = b"".join(b"\0" + bytes(v for x in range(width) for v in pixel(x, y)) for y in range(height))
-    chunk = lambda kind, data: (struct.pack(">I", len(data)) + kind + data +
-                                struct.pack(">I", zlib.crc32(kind + data)))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)) +
-            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-
-
-def drawing(x, y):
-    """A harmless one: hills under a sky, and a sun."""
-    sun = (x - 190) ** 2 + (y - 62) ** 2 < 26 ** 2
-    hill = y > 170 - 40 * (1 - ((x - 80) / 150) ** 2)
-    near = y > 205 - 24 * (1 - ((x - 210) / 140) ** 2)
-    return ((74, 124, 89) if near else (126, 166, 120) if hill else (247, 210, 110) if sun
-            else (200 - y // 4, 220 - y // 8, 240))
-
-
-def haze(x, y):
-    """The same, as a preview is: nothing can be told."""
-    return (196 - x // 6, 190 + y // 16, 200 - y // 4)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
