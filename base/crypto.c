@@ -86,6 +86,79 @@ void crypto_hmac_end(struct crypto_hmac *h, uint8_t out[32])
     crypto_wipe(h, sizeof(*h));
 }
 
+/* ---- sealing ---- */
+
+#define NONCE_BYTES 12
+#define TAG_BYTES   16
+
+/* Runs the cipher over all of `data`, in pieces that an int can count. */
+static bool run_cipher(EVP_CIPHER_CTX *c, unsigned char *out, const unsigned char *data,
+                       size_t bytes)
+{
+    int done;
+
+    while (bytes > 0) {
+        size_t piece = piece_bytes(bytes);
+
+        if (EVP_CipherUpdate(c, out, &done, data, (int)piece) != 1 || done != (int)piece)
+            return false;
+        data += piece;
+        bytes -= piece;
+        out += out ? piece : 0; /* without: it is authenticated only */
+    }
+    return true;
+}
+
+static bool begin_cipher(EVP_CIPHER_CTX *c, bool seal, const uint8_t *key, const uint8_t *nonce,
+                         const void *aad, size_t aad_bytes)
+{
+    return EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, key, nonce, seal) == 1 &&
+           run_cipher(c, NULL, aad, aad_bytes);
+}
+
+enum status crypto_seal(void *out, const uint8_t key[CRYPTO_KEY_BYTES], const void *aad,
+                        size_t aad_bytes, const void *data, size_t bytes)
+{
+    unsigned char *to = out, rest[TAG_BYTES];
+    EVP_CIPHER_CTX *c;
+    int none;
+    bool good;
+
+    if (crypto_random(to, NONCE_BYTES))
+        return ST_IO;
+    c = EVP_CIPHER_CTX_new();
+    good = c && begin_cipher(c, true, key, to, aad, aad_bytes) &&
+           run_cipher(c, to + NONCE_BYTES, data, bytes) &&
+           EVP_CipherFinal_ex(c, rest, &none) == 1 &&
+           EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, to + NONCE_BYTES + bytes) == 1;
+    EVP_CIPHER_CTX_free(c); /* wipes what it knew of the key */
+    return good ? ST_OK : ST_FULL;
+}
+
+enum status crypto_unseal(void *out, const uint8_t key[CRYPTO_KEY_BYTES], const void *aad,
+                          size_t aad_bytes, const void *sealed, size_t bytes)
+{
+    const unsigned char *from = sealed;
+    unsigned char tag[TAG_BYTES], rest[TAG_BYTES];
+    size_t count = bytes - CRYPTO_SEAL_BYTES;
+    EVP_CIPHER_CTX *c;
+    int none;
+    bool ready, good;
+
+    if (bytes < CRYPTO_SEAL_BYTES)
+        return ST_INVALID;
+    memcpy(tag, from + NONCE_BYTES + count, sizeof(tag));
+    c = EVP_CIPHER_CTX_new();
+    ready = c && begin_cipher(c, false, key, from, aad, aad_bytes) &&
+            run_cipher(c, out, from + NONCE_BYTES, count) &&
+            EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1;
+    good = ready && EVP_CipherFinal_ex(c, rest, &none) == 1;
+    EVP_CIPHER_CTX_free(c);
+    if (!good)
+        crypto_wipe(out, count);
+    return good ? ST_OK : ready ? ST_INVALID : ST_FULL;
+}
+
 bool crypto_equal(const void *a, const void *b, size_t bytes)
 {
     return CRYPTO_memcmp(a, b, bytes) == 0;
@@ -149,6 +222,57 @@ bool crypto_base64_decode(void *out, size_t size, size_t *bytes, const char *tex
     return true;
 }
 
+size_t crypto_base64url_length(size_t bytes)
+{
+    return bytes / 3 * 4 + (bytes % 3 ? bytes % 3 + 1 : 0);
+}
+
+void crypto_base64url_encode(char *out, const void *data, size_t bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const unsigned char *from = data;
+    unsigned held = 0;
+    int bits = 0;
+
+    for (size_t i = 0; i < bytes; i++) {
+        held = held << 8 | from[i];
+        for (bits += 8; bits >= 6; bits -= 6)
+            *out++ = digits[held >> (bits - 6) & 63];
+    }
+    if (bits)
+        *out++ = digits[held << (6 - bits) & 63];
+    *out = '\0';
+}
+
+static int url_digit_of(char c)
+{
+    return c == '-' ? 62 : c == '_' ? 63 : c == '+' || c == '/' ? -1 : digit_of(c);
+}
+
+bool crypto_base64url_decode(void *out, size_t bytes, const char *text)
+{
+    size_t length = crypto_base64url_length(bytes);
+    unsigned char *to = out;
+    unsigned held = 0;
+    int bits = 0;
+
+    if (strlen(text) != length)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        int digit = url_digit_of(text[i]);
+
+        if (digit < 0)
+            return false;
+        held = held << 6 | (unsigned)digit;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            *to++ = (unsigned char)(held >> bits);
+        }
+    }
+    return !(held & ((1u << bits) - 1)); /* else another text would mean the same */
+}
+
 void crypto_hex(char *out, const void *data, size_t bytes)
 {
     static const char digits[] = "0123456789abcdef";
@@ -159,4 +283,29 @@ void crypto_hex(char *out, const void *data, size_t bytes)
         *out++ = digits[from[i] & 15];
     }
     *out = '\0';
+}
+
+static int hex_digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool crypto_unhex(void *out, size_t bytes, const char *text, size_t length)
+{
+    unsigned char *to = out;
+
+    if (length != 2 * bytes)
+        return false;
+    for (size_t i = 0; i < bytes; i++) {
+        int high = hex_digit_of(text[2 * i]), low = hex_digit_of(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        to[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
 }

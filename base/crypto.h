@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crypto.h - randomness, hashes and base64: the one room (with TLS) where OpenSSL is a guest.
+ * crypto.h - randomness, hashes, sealing and base64: the one room (with TLS) where OpenSSL is a
+ * guest.
  */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
@@ -38,6 +39,19 @@ void crypto_hmac_add(struct crypto_hmac *h, const void *data, size_t bytes);
 void crypto_hmac_add_text(struct crypto_hmac *h, const char *text);
 void crypto_hmac_end(struct crypto_hmac *h, uint8_t out[32]);
 
+#define CRYPTO_KEY_BYTES  32
+#define CRYPTO_SEAL_BYTES 28 /* what sealing adds: the nonce before, the tag behind */
+
+/* AES-256-GCM with a random nonce: bytes + CRYPTO_SEAL_BYTES bytes to `out`, which only who has the
+   key can read, or make for the same `aad`. Seal no more than a few thousand millions of times with
+   one key. ST_IO without randomness, ST_FULL without memory. `out` may not be `data`. */
+MUST_USE enum status crypto_seal(void *out, const uint8_t key[CRYPTO_KEY_BYTES], const void *aad,
+                                 size_t aad_bytes, const void *data, size_t bytes);
+/* bytes - CRYPTO_SEAL_BYTES bytes to `out`, which is wiped when it fails. ST_INVALID: another key
+   or `aad`, or it was altered. */
+MUST_USE enum status crypto_unseal(void *out, const uint8_t key[CRYPTO_KEY_BYTES], const void *aad,
+                                   size_t aad_bytes, const void *sealed, size_t bytes);
+
 /* Compares all `bytes` bytes in any case, so that the time it takes tells nothing of where they
    differ. */
 bool crypto_equal(const void *a, const void *b, size_t bytes);
@@ -54,8 +68,17 @@ void crypto_base64_encode(char *out, const void *data, size_t bytes);
    with its padding, or is more. */
 bool crypto_base64_decode(void *out, size_t size, size_t *bytes, const char *text, size_t length);
 
+/* The same in the alphabet of links, without padding: crypto_base64url_length(bytes) characters and
+   a NUL. */
+size_t crypto_base64url_length(size_t bytes);
+void crypto_base64url_encode(char *out, const void *data, size_t bytes);
+/* Exactly `bytes` bytes. False: it is none of so many, or not as it is written here. */
+bool crypto_base64url_decode(void *out, size_t bytes, const char *text);
+
 /* Lower-case hex and a NUL: 2 * bytes + 1 characters. */
 void crypto_hex(char *out, const void *data, size_t bytes);
+/* Exactly `bytes` bytes of hex, of either case. False: it is none of so many. */
+bool crypto_unhex(void *out, size_t bytes, const char *text, size_t length);
 
 #ifdef __cplusplus
 }

@@ -215,6 +215,143 @@ static void equal_looks_at_every_byte(void **state)
         assert_int_equal(a[i], 0);
 }
 
+static size_t unhex(uint8_t *out, const char *hex)
+{
+    size_t bytes = strlen(hex) / 2;
+
+    assert_true(crypto_unhex(out, bytes, hex, strlen(hex)));
+    return bytes;
+}
+
+/* Goal: what we seal is AES-256-GCM, and not merely something that we can undo.
+   Method: cases 13, 14 and 16 of McGrew and Viega's paper are opened. */
+static void unseal_opens_the_published_cases_of_gcm(void **state)
+{
+    static const struct {
+        const char *key, *nonce, *aad, *plain, *cipher, *tag;
+    } known[] = {
+        {"0000000000000000000000000000000000000000000000000000000000000000",
+         "000000000000000000000000", "", "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
+        {"0000000000000000000000000000000000000000000000000000000000000000",
+         "000000000000000000000000", "", "00000000000000000000000000000000",
+         "cea7403d4d606b6e074ec5d3baf39d18", "d0d1c8a799996bf0265b98b5d48ab919"},
+        {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308",
+         "cafebabefacedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+         "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e24"
+         "49a6b525b16aedf5aa0de657ba637b39",
+         "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b10"
+         "56828838c5f61e6393ba7a0abcc9f662",
+         "76fc6ece0f4e1768cddf8853bb2d551b"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        uint8_t key[32], aad[32], plain[64], sealed[128], out[64];
+        size_t aad_bytes = unhex(aad, known[i].aad), bytes = unhex(plain, known[i].plain);
+
+        unhex(key, known[i].key);
+        unhex(sealed, known[i].nonce);
+        unhex(sealed + 12, known[i].cipher);
+        unhex(sealed + 12 + bytes, known[i].tag);
+        assert_int_equal(crypto_unseal(out, key, aad, aad_bytes, sealed, bytes + CRYPTO_SEAL_BYTES),
+                         ST_OK);
+        assert_memory_equal(out, plain, bytes);
+    }
+}
+
+/* Goal: no bit of what was sealed, of its key or of what it is bound to may be another one. */
+static void what_was_altered_does_not_open(void **state)
+{
+    uint8_t key[32] = {1}, aad[3] = {2}, sealed[5 + CRYPTO_SEAL_BYTES], again[sizeof(sealed)];
+    uint8_t out[5];
+    (void)state;
+
+    assert_int_equal(crypto_seal(sealed, key, aad, sizeof(aad), "plain", 5), ST_OK);
+    assert_int_equal(crypto_seal(again, key, aad, sizeof(aad), "plain", 5), ST_OK);
+    assert_memory_not_equal(sealed, again, 12);
+    assert_memory_not_equal(sealed + 12, again + 12, 5);
+    assert_int_equal(crypto_unseal(out, key, aad, sizeof(aad), sealed, sizeof(sealed)), ST_OK);
+    assert_memory_equal(out, "plain", 5);
+    for (size_t bit = 0; bit < 8 * (sizeof(sealed) + sizeof(key) + sizeof(aad)); bit++) {
+        size_t at = bit / 8;
+        uint8_t *byte = at < sizeof(sealed) ? sealed + at
+                        : at < sizeof(sealed) + sizeof(key)
+                            ? key + (at - sizeof(sealed))
+                            : aad + (at - sizeof(sealed) - sizeof(key));
+
+        *byte ^= (uint8_t)(1 << bit % 8);
+        memset(out, 'x', sizeof(out));
+        if (crypto_unseal(out, key, aad, sizeof(aad), sealed, sizeof(sealed)) != ST_INVALID)
+            fail_msg("bit %zu may be another one", bit);
+        for (size_t i = 0; i < sizeof(out); i++)
+            assert_int_equal(out[i], 0);
+        *byte ^= (uint8_t)(1 << bit % 8);
+    }
+    for (size_t bytes = 0; bytes < sizeof(sealed); bytes++)
+        assert_int_equal(crypto_unseal(out, key, aad, sizeof(aad), sealed, bytes), ST_INVALID);
+}
+
+/* Goal: sealing more than one piece is seamless. Method: 60 MB there and back. */
+static void much_is_sealed_as_well(void **state)
+{
+    const size_t bytes = 60000001;
+    uint8_t key[32] = {3}, *plain = malloc(bytes), *sealed = malloc(bytes + CRYPTO_SEAL_BYTES);
+    (void)state;
+    assert_non_null(plain);
+    assert_non_null(sealed);
+    for (size_t i = 0; i < bytes; i++)
+        plain[i] = (uint8_t)(i >> 8 ^ i);
+
+    assert_int_equal(crypto_seal(sealed, key, "", 0, plain, bytes), ST_OK);
+    memset(plain, 0, bytes);
+    assert_int_equal(crypto_unseal(plain, key, "", 0, sealed, bytes + CRYPTO_SEAL_BYTES), ST_OK);
+    for (size_t i = 0; i < bytes; i++)
+        if (plain[i] != (uint8_t)(i >> 8 ^ i))
+            fail_msg("at %zu", i);
+    free(plain);
+    free(sealed);
+}
+
+static void base64url_has_one_text_for_each_bytes(void **state)
+{
+    static const char *const wrong[] = {"Zg==", "Zh", "Zg=", "Z", "Zg\n", "+g", "Z ", ""};
+    uint8_t bytes[64], back[64];
+    char text[96];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 37 + 250);
+    for (size_t count = 0; count <= sizeof(bytes); count++) {
+        crypto_base64url_encode(text, bytes, count);
+        assert_int_equal(strlen(text), crypto_base64url_length(count));
+        assert_int_equal(strcspn(text, "+/="), strlen(text));
+        assert_true(crypto_base64url_decode(back, count, text));
+        assert_memory_equal(back, bytes, count);
+        assert_false(crypto_base64url_decode(back, count + 1, text));
+    }
+    crypto_base64url_encode(text, "\xfb\xff", 2);
+    assert_string_equal(text, "-_8");
+    assert_true(crypto_base64url_decode(back, 1, "Zg"));
+    assert_int_equal(back[0], 'f');
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (crypto_base64url_decode(back, 1, wrong[i]))
+            fail_msg("'%s' was read", wrong[i]);
+}
+
+static void unhex_reads_both_cases_and_nothing_else(void **state)
+{
+    uint8_t out[2];
+    (void)state;
+
+    assert_true(crypto_unhex(out, 2, "aF09", 4));
+    assert_int_equal(out[0], 0xaf);
+    assert_int_equal(out[1], 9);
+    assert_false(crypto_unhex(out, 2, "aF0", 3));
+    assert_false(crypto_unhex(out, 2, "aF099", 5));
+    assert_false(crypto_unhex(out, 2, "aF0g", 4));
+    assert_false(crypto_unhex(out, 2, " F09", 4));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +365,11 @@ int main(void)
         cmocka_unit_test(base64_of_more_than_one_piece_is_seamless),
         cmocka_unit_test(hex_is_lower_case_and_terminated),
         cmocka_unit_test(random_bytes_are_drawn_anew),
+        cmocka_unit_test(unseal_opens_the_published_cases_of_gcm),
+        cmocka_unit_test(what_was_altered_does_not_open),
+        cmocka_unit_test(much_is_sealed_as_well),
+        cmocka_unit_test(base64url_has_one_text_for_each_bytes),
+        cmocka_unit_test(unhex_reads_both_cases_and_nothing_else),
     };
 
     return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);
