@@ -32,6 +32,7 @@ enum kind {
     KIND_MODELS,
     KIND_PRECISION,
     KIND_ACCESS,
+    KIND_HOOK_ACTION,
 };
 
 struct setting {
@@ -77,6 +78,12 @@ static const struct setting settings[] = {
     {"io-threads", KIND_INT, AT(io_threads), 1, CONFIG_IO_MAX, "N", "threads for the network"},
     {"connections", KIND_INT, AT(connections), 1, CONFIG_CONNECTS_MAX, "N",
      "connections at the same time"},
+    {"prompt-hook", KIND_TEXT, AT(prompt_hook), 0, 0, "URL|off",
+     "a service that is asked about every prompt; its secret: LIMNER_PROMPT_HOOK_SECRET"},
+    {"prompt-hook-ms", KIND_INT, AT(prompt_hook_ms), 1, HOOK_MS_MAX, "MS",
+     "how long it has to answer"},
+    {"prompt-hook-fail", KIND_HOOK_ACTION, AT(prompt_hook_fail), 0, 0, "block|hold|allow",
+     "what becomes of a prompt that it gave no answer about"},
     {"drain", KIND_INT, AT(drain_s), 0, 3600, "SECONDS",
      "how long a stopping server finishes its work"},
 };
@@ -156,6 +163,19 @@ static enum status set_access(struct config *c, const char *value, const char *o
                     origin, value);
 }
 
+static enum status set_hook_action(struct config *c, const char *value, const char *origin,
+                                   struct why *why)
+{
+    int action = hook_find_action(value);
+
+    if (action < 0)
+        return why_fail(why, ST_INVALID,
+                        "%s: prompt-hook-fail must be block, hold or allow, not '%.32s'", origin,
+                        value);
+    c->prompt_hook_fail = (enum hook_action)action;
+    return ST_OK;
+}
+
 static enum status add_model(struct config *c, const char *value, const char *origin,
                              struct why *why)
 {
@@ -183,6 +203,8 @@ static enum status set(struct config *c, const struct setting *s, const char *va
         return set_precision(c, value, origin, why);
     case KIND_ACCESS:
         return set_access(c, value, origin, why);
+    case KIND_HOOK_ACTION:
+        return set_hook_action(c, value, origin, why);
     case KIND_MODELS:
         return add_model(c, value, origin, why);
     }
@@ -410,6 +432,9 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         .device = "auto",
         .io_threads = 2,
         .connections = 1024,
+        .prompt_hook = "off",
+        .prompt_hook_ms = 1000,
+        .prompt_hook_fail = HOOK_HOLD,
         .drain_s = 30,
         .images_max = REQUEST_IMAGES_MAX,
         .steps_max = SAMPLER_STEPS_MAX,
@@ -504,6 +529,8 @@ static char *draft_value(const struct config *c, const struct setting *s, char *
         return borrow(devices_precision_name(c->precision));
     if (s->kind == KIND_ACCESS)
         return borrow(accesses[c->metrics_auth]);
+    if (s->kind == KIND_HOOK_ACTION)
+        return borrow(hook_action_name(c->prompt_hook_fail));
     snprintf(number, NUMBER_MAX, "%d", *(const int *)field);
     return number;
 }

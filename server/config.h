@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/tenant.h"
 #include "server/config_file.h"
+#include "server/hook.h"
 
 #include <stdio.h>
 
@@ -32,6 +33,9 @@ struct config {
     int jobs_keep_s, jobs_mib;
     enum precision precision;
     enum config_access metrics_auth;
+    const char *prompt_hook; /* "off", or the address of a service (hook.h) */
+    int prompt_hook_ms;
+    enum hook_action prompt_hook_fail;
     bool check_only;
     bool help;
 

@@ -12,7 +12,9 @@
  *
  * of which only "action" is needed. Anything else (another status, a redirect, an answer above
  * HOOK_ANSWER_MAX or that is no such JSON, a connection that breaks, silence until the deadline) is
- * a failure, and then what `on_failure` says holds. Connections are kept and used again.
+ * a failure, and then what `on_failure` says holds. A category that is no name is left out, and so
+ * are control characters of a reason. Connections are kept and used again; the environment's
+ * proxies are not asked, as prompts are nobody else's business.
  */
 #ifndef SERVER_HOOK_H
 #define SERVER_HOOK_H
@@ -29,6 +31,9 @@
 #define HOOK_QUEUE_MAX       1024
 #define HOOK_CONNECTIONS_MAX 64
 #define HOOK_MS_MAX          60000
+
+#define HOOK_SECRET_MAX 1024
+#define HOOK_SECRET_ENV "LIMNER_PROMPT_HOOK_SECRET" /* where its caller looks for the secret */
 
 struct hook;
 

@@ -67,6 +67,8 @@ static void config_read_has_the_documented_defaults(void **state)
     assert_string_equal(c.state, "./state");
     assert_int_equal(c.precision, PRECISION_AUTO);
     assert_string_equal(c.device, "auto");
+    assert_string_equal(c.prompt_hook, "off");
+    assert_int_equal(c.prompt_hook_fail, HOOK_HOLD); /* nothing unjudged gets through by default */
     assert_false(c.check_only);
     config_close(&c);
 }
@@ -86,6 +88,8 @@ static void config_read_refuses_bad_flags(void **state)
         {{"--vae-tile", "2000"}, "from 0 to 1024"},
         {{"--listen=", NULL}, "empty"},
         {{"--precision", "f8"}, "mixed, bf16, f16 or fp8"},
+        {{"--prompt-hook-fail", "pass"}, "must be block, hold or allow"},
+        {{"--prompt-hook-ms", "0"}, "from 1 to 60000"},
         {{"serve", NULL}, "no flag"},
         {{"--", NULL}, "no flag"},
         {{"--config", "/nonexistent/limner.yaml"}, "/nonexistent/limner.yaml"},
