@@ -191,8 +191,11 @@ class Page:
             file.write(base64.b64decode(data))
 
     def overflow(self):
-        """How many pixels the page is wider than its window; elements that stick out."""
-        return self.run("document.documentElement.scrollWidth - innerWidth")
+        """How many pixels the page is wider than its window, and what sticks out; None: it fits."""
+        return self.run("(w => w > 0 ? [w, ...[...document.querySelectorAll('body *')].filter(e =>"
+                        "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '#' +"
+                        "e.id + '.' + e.className).slice(0, 8)] : null)"
+                        "(document.documentElement.scrollWidth - innerWidth)")
 
     def axe(self):
         """What axe-core finds that is serious or critical; None without axe-core."""
