@@ -30,6 +30,7 @@ void keys_open(struct keys *c, const char *folder, const char *name, struct why 
         c->status = json_load(&c->root, path, KEYS_BYTES_MAX, why);
     if (!c->status && json_type_of(c->root) != JSON_TYPE_OBJECT)
         keys_fail(c, ST_INVALID, "not an object");
+    c->at = c->root;
 }
 
 void keys_close(struct keys *c)
@@ -50,9 +51,16 @@ void keys_fail(struct keys *c, enum status st, const char *format, ...)
     c->status = why_fail(c->why, st, "%s: %s", c->file, text);
 }
 
+void keys_enter(struct keys *c, const char *key)
+{
+    c->at = json_get(c->root, key);
+    if (json_type_of(c->at) != JSON_TYPE_OBJECT)
+        keys_fail(c, ST_INVALID, "%s is not an object", key);
+}
+
 static const struct json *get(struct keys *c, const char *key)
 {
-    const struct json *value = c->status ? NULL : json_get(c->root, key);
+    const struct json *value = c->status ? NULL : json_get(c->at, key);
 
     return json_type_of(value) == JSON_TYPE_NULL ? NULL : value;
 }

@@ -182,6 +182,23 @@ void params_conv(struct params *p, struct weight *w, struct conv_shape shape, co
     pack(p, w, shape.outputs, shape.bias, name);
 }
 
+void params_patches(struct params *p, struct weight *w, int64_t outputs, int64_t inputs, int side,
+                    const char *format, ...)
+{
+    const int64_t dim[4] = {outputs, inputs, side, side};
+    char name[NAME_MAX_BYTES];
+    va_list list;
+
+    va_start(list, format);
+    name_of(name, format, list);
+    va_end(list);
+    *w = (struct weight){.stride = 1};
+    w->w = find(p, dim, name, ".weight");
+    if (!p->status)
+        w->w = tensor_reshape(w->w, 1, 1, outputs, inputs * side * side);
+    pack(p, w, outputs, false, name);
+}
+
 static void widen(float *out, struct tensor t)
 {
     int64_t count = tensor_count(t);

@@ -56,6 +56,12 @@ struct conv_shape {
 void params_conv(struct params *p, struct weight *w, struct conv_shape shape, const char *format,
                  ...) PRINTF_LIKE(4, 5);
 
+/* A convolution [outputs, inputs, side, side] whose windows lie side by side, as the linear layer
+   that it is: to a row of `inputs * side * side` numbers, channel by channel, line by line. No
+   bias. */
+void params_patches(struct params *p, struct weight *w, int64_t outputs, int64_t inputs, int side,
+                    const char *format, ...) PRINTF_LIKE(6, 7);
+
 /* Scale and shift, FORMAT + ".weight" and ".bias", as f32. */
 void params_norm(struct params *p, struct norm *norm, int64_t channels, const char *format, ...)
     PRINTF_LIKE(4, 5);

@@ -12,49 +12,23 @@
  */
 #include "models/text_encoder.h"
 
-#include "models/params.h"
-#include "models/parts/keys.h"
+#include "models/parts/clip.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LAYERS_MAX 256
-
-struct layer {
-    struct norm norm1, norm2;
-    struct weight query, key, value, out;
-    struct weight fc1, fc2;
-};
-
 struct text_encoder {
     struct device *device;
     struct params params;
-    int width, inner, heads, layers, length, vocabulary;
+    struct clip clip;
+    int length, vocabulary;
     int projection, eos; /* projection 0: none */
-    float epsilon;
-    enum act act;
     struct tensor tokens, positions;
-    struct layer *layer;
     struct norm norm;
     struct weight project;
 };
-
-static enum act read_act(struct keys *c)
-{
-    const char *name = keys_string(c, "hidden_act", "quick_gelu");
-
-    if (!strcmp(name, "quick_gelu"))
-        return ACT_GELU_QUICK;
-    if (!strcmp(name, "gelu"))
-        return ACT_GELU;
-    if (!strcmp(name, "gelu_new") || !strcmp(name, "gelu_pytorch_tanh"))
-        return ACT_GELU_TANH;
-    keys_fail(c, ST_UNSUPPORTED, "hidden_act \"%.40s\" is not quick_gelu or gelu", name);
-    return ACT_NONE;
-}
 
 /* Defaults are those of transformers' CLIPTextConfig. */
 static enum status read_config(struct text_encoder *e, const char *folder, bool project,
@@ -69,41 +43,15 @@ static enum status read_config(struct text_encoder *e, const char *folder, bool 
     if (keys_strings(&c, "architectures", class, 1) == 1 && strcmp(class[0], wanted))
         keys_fail(&c, ST_UNSUPPORTED, "the class %.60s is not %s", class[0], wanted);
     keys_refuse(&c, "text_config", NULL);
-    e->width = keys_int(&c, "hidden_size", 512, (struct range){1, 16384});
-    e->inner = keys_int(&c, "intermediate_size", 2048, (struct range){1, 65536});
-    e->heads = keys_int(&c, "num_attention_heads", 8, (struct range){1, 1024});
-    e->layers = keys_int(&c, "num_hidden_layers", 12, (struct range){1, LAYERS_MAX});
+    clip_read(&e->clip, &c, (struct clip_defaults){512, 2048, 8, 12});
     e->length = keys_int(&c, "max_position_embeddings", 77, (struct range){1, 4096});
     e->vocabulary = keys_int(&c, "vocab_size", 49408, (struct range){1, 1 << 20});
-    e->epsilon = (float)keys_real(&c, "layer_norm_eps", 1e-5);
     e->eos = keys_int(&c, "eos_token_id", 49407, (struct range){0, 1 << 20});
     if (project)
         e->projection = keys_int(&c, "projection_dim", 512, (struct range){1, 16384});
-    e->act = read_act(&c);
-    if (!c.status && e->width % e->heads)
-        keys_fail(&c, ST_INVALID, "hidden_size %d is not a multiple of num_attention_heads %d",
-                  e->width, e->heads);
-    if (!(e->epsilon > 0 && e->epsilon < 1))
-        keys_fail(&c, ST_INVALID, "layer_norm_eps must be between 0 and 1");
     st = c.status;
     keys_close(&c);
     return st;
-}
-
-static void load_layer(struct text_encoder *e, struct layer *l, const char *prefix, int index)
-{
-    struct params *p = &e->params;
-    char name[96];
-
-    snprintf(name, sizeof(name), "%sencoder.layers.%d", prefix, index);
-    params_norm(p, &l->norm1, e->width, "%s.layer_norm1", name);
-    params_linear(p, &l->query, e->width, e->width, true, "%s.self_attn.q_proj", name);
-    params_linear(p, &l->key, e->width, e->width, true, "%s.self_attn.k_proj", name);
-    params_linear(p, &l->value, e->width, e->width, true, "%s.self_attn.v_proj", name);
-    params_linear(p, &l->out, e->width, e->width, true, "%s.self_attn.out_proj", name);
-    params_norm(p, &l->norm2, e->width, "%s.layer_norm2", name);
-    params_linear(p, &l->fc1, e->inner, e->width, true, "%s.mlp.fc1", name);
-    params_linear(p, &l->fc2, e->width, e->inner, true, "%s.mlp.fc2", name);
 }
 
 static void load(struct text_encoder *e)
@@ -114,15 +62,14 @@ static void load(struct text_encoder *e)
 
     if (!p->status && weights_find(p->file, "embeddings.token_embedding.weight", &probe, NULL) == 0)
         prefix = "";
-    params_table(p, &e->tokens, e->vocabulary, e->width, "%sembeddings.token_embedding.weight",
+    params_table(p, &e->tokens, e->vocabulary, e->clip.width, "%sembeddings.token_embedding.weight",
                  prefix);
-    params_table(p, &e->positions, e->length, e->width, "%sembeddings.position_embedding.weight",
-                 prefix);
-    for (int i = 0; i < e->layers; i++)
-        load_layer(e, &e->layer[i], prefix, i);
-    params_norm(p, &e->norm, e->width, "%sfinal_layer_norm", prefix);
+    params_table(p, &e->positions, e->length, e->clip.width,
+                 "%sembeddings.position_embedding.weight", prefix);
+    clip_load(&e->clip, p, prefix);
+    params_norm(p, &e->norm, e->clip.width, "%sfinal_layer_norm", prefix);
     if (e->projection)
-        params_linear(p, &e->project, e->projection, e->width, false, "text_projection");
+        params_linear(p, &e->project, e->projection, e->clip.width, false, "text_projection");
     params_finish(p);
 }
 
@@ -143,11 +90,6 @@ enum status text_encoder_open(struct text_encoder **out, struct device *d, const
     st = keys_path(path, folder, "model.safetensors", why);
     if (st)
         goto fail;
-    e->layer = calloc((size_t)e->layers, sizeof(e->layer[0]));
-    if (!e->layer) {
-        st = why_fail(why, ST_FULL, "no memory for a text encoder");
-        goto fail;
-    }
     params_open(&e->params, d, path, why);
     load(e);
     st = e->params.status;
@@ -165,14 +107,14 @@ void text_encoder_close(struct text_encoder **e)
     if (!*e)
         return;
     params_close(&(*e)->params);
-    free((*e)->layer);
+    clip_close(&(*e)->clip);
     free(*e);
     *e = NULL;
 }
 
 int text_encoder_width(const struct text_encoder *e)
 {
-    return e->width;
+    return e->clip.width;
 }
 
 int text_encoder_length(const struct text_encoder *e)
@@ -190,52 +132,6 @@ int text_encoder_projection(const struct text_encoder *e)
     return e->projection;
 }
 
-/* h += attention of n to itself; n is overwritten. */
-static void attend(const struct text_encoder *e, const struct layer *l, struct tensor h,
-                   struct tensor n)
-{
-    struct device *d = e->device;
-    size_t mark = arena_mark(&d->arena);
-    struct tensor q = tensor_carve_like(&d->arena, n);
-    struct tensor k = tensor_carve_like(&d->arena, n);
-    struct tensor v = tensor_carve_like(&d->arena, n);
-    float scale = 1 / sqrtf((float)(e->width / e->heads));
-
-    d->ops.linear(d, q, n, &l->query, NULL);
-    d->ops.linear(d, k, n, &l->key, NULL);
-    d->ops.linear(d, v, n, &l->value, NULL);
-    d->ops.attention(d, n, q, k, v, e->heads, scale, true);
-    d->ops.linear(d, h, n, &l->out, &(struct epilogue){.add = h});
-    arena_rewind(&d->arena, mark);
-}
-
-static void feed_forward(const struct text_encoder *e, const struct layer *l, struct tensor h,
-                         struct tensor n)
-{
-    struct device *d = e->device;
-    size_t mark = arena_mark(&d->arena);
-    struct tensor wide = tensor_carve(&d->arena, d->dtype, n.dim[0], 1, n.dim[2], e->inner);
-
-    d->ops.linear(d, wide, n, &l->fc1, &(struct epilogue){.act = e->act});
-    d->ops.linear(d, h, wide, &l->fc2, &(struct epilogue){.add = h});
-    arena_rewind(&d->arena, mark);
-}
-
-/* Layers [from, to) over h; n takes every norm. */
-static void run_layers(const struct text_encoder *e, int from, int to, struct tensor h,
-                       struct tensor n)
-{
-    struct device *d = e->device;
-
-    for (int i = from; i < to; i++) {
-        const struct layer *l = &e->layer[i];
-        d->ops.norm_layer(d, n, h, l->norm1.gamma, l->norm1.beta, e->epsilon);
-        attend(e, l, h, n);
-        d->ops.norm_layer(d, n, h, l->norm2.gamma, l->norm2.beta, e->epsilon);
-        feed_forward(e, l, h, n);
-    }
-}
-
 /* y serves as the place for every norm, the last one included. */
 void text_encoder_forward(const struct text_encoder *e, struct tensor y, struct tensor ids,
                           int skip)
@@ -244,14 +140,14 @@ void text_encoder_forward(const struct text_encoder *e, struct tensor y, struct 
     size_t mark = arena_mark(&d->arena);
     struct tensor h = tensor_carve_like(&d->arena, y);
 
-    assert(ids.dim[3] <= e->length && y.dim[2] == ids.dim[3] && y.dim[3] == e->width);
-    assert(skip >= 0 && skip <= e->layers);
+    assert(ids.dim[3] <= e->length && y.dim[2] == ids.dim[3] && y.dim[3] == e->clip.width);
+    assert(skip >= 0 && skip <= e->clip.layers);
     d->ops.embed_tokens(d, h, ids, e->tokens, e->positions);
-    run_layers(e, 0, e->layers - skip, h, y);
+    clip_run(&e->clip, 0, e->clip.layers - skip, h, y, true);
     if (skip)
         d->ops.convert(d, y, h);
     else
-        d->ops.norm_layer(d, y, h, e->norm.gamma, e->norm.beta, e->epsilon);
+        d->ops.norm_layer(d, y, h, e->norm.gamma, e->norm.beta, e->clip.epsilon);
     arena_rewind(&d->arena, mark);
 }
 
@@ -279,15 +175,15 @@ void text_encoder_pool(const struct text_encoder *e, struct tensor pooled, struc
     int64_t batch = hidden.dim[0], length = hidden.dim[2];
 
     assert(e->projection && pooled.dim[0] == batch && pooled.dim[3] == e->projection);
-    assert(skip >= 1 && skip <= e->layers);
+    assert(skip >= 1 && skip <= e->clip.layers);
     d->ops.convert(d, h, hidden);
-    run_layers(e, e->layers - skip, e->layers, h, n);
-    tokens = tensor_reshape(h, batch * length, 1, 1, e->width);
-    last = tensor_carve(&d->arena, d->dtype, 1, 1, 1, e->width);
+    clip_run(&e->clip, e->clip.layers - skip, e->clip.layers, h, n, true);
+    tokens = tensor_reshape(h, batch * length, 1, 1, e->clip.width);
+    last = tensor_carve(&d->arena, d->dtype, 1, 1, 1, e->clip.width);
     for (int64_t i = 0; i < batch; i++) {
         int64_t at = i * length + end_of(e, ids + i * length, length);
         d->ops.norm_layer(d, last, tensor_slice(tokens, at, 1), e->norm.gamma, e->norm.beta,
-                          e->epsilon);
+                          e->clip.epsilon);
         d->ops.linear(d, tensor_slice(pooled, i, 1), last, &e->project, NULL);
     }
     arena_rewind(&d->arena, mark);

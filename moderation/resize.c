@@ -75,7 +75,9 @@ void resize_bilinear(float *y, int height, int width, const struct image *image)
 
 /*
  * Pillow's resampling of bytes: a window of the filter for every output, its weights in whole
- * numbers of 22 bits behind the point; columns first, rounded to bytes, then lines.
+ * numbers of 22 bits behind the point; columns first, rounded to bytes, then lines. (Pillow 13
+ * takes very tall pictures the other way round, where a byte may differ by one from all versions
+ * before.)
  */
 enum { WEIGHT_BITS = 22 };
 

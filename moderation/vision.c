@@ -5,6 +5,7 @@
 #include "kernels/device.h"
 #include "moderation/nsfw.h"
 #include "moderation/resize.h"
+#include "moderation/safety.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,7 +27,10 @@ struct vision {
     struct device *device;
     struct nsfw *model[SCORES_MODELS];
     float *pixels; /* one picture as the classifiers take it */
-    uint8_t sha[SCORES_MODELS][32];
+    struct safety *safety[VISION_SAFETY_MAX];
+    char *safety_folder[VISION_SAFETY_MAX];
+    int safety_count;
+    uint8_t sha[SCORES_MODELS + VISION_SAFETY_MAX][32]; /* of every file in use, in order */
     char sha_text[HEX + 1];
 };
 
@@ -104,7 +108,7 @@ static void sum_up(struct vision *v)
 {
     uint8_t sha[32];
 
-    crypto_sha256(sha, v->sha, sizeof(v->sha));
+    crypto_sha256(sha, v->sha, (size_t)(SCORES_MODELS + v->safety_count) * sizeof(v->sha[0]));
     crypto_hex(v->sha_text, sha, sizeof(sha));
 }
 
@@ -129,13 +133,42 @@ static void run(struct vision *v, float logits[SCORES_MODELS][VISION_BATCH_MAX][
     arena_rewind(&d->arena, mark);
 }
 
+/* Pictures that ask this checker; while it is measured, as many as there can be. */
+static enum status run_safety(struct vision *v, int checker, struct scores *out,
+                              const struct image *const *images, const int *safety, int count,
+                              struct why *why)
+{
+    const struct image *asked[VISION_BATCH_MAX];
+    float margin[VISION_BATCH_MAX];
+    int place[VISION_BATCH_MAX], asking = 0;
+    enum status st;
+
+    for (int i = 0; i < count; i++) {
+        if (safety[i] != checker)
+            continue;
+        asked[asking] = images[i];
+        place[asking++] = i;
+    }
+    if (!asking)
+        return ST_OK;
+    st = safety_score(v->safety[checker], margin, asked, asking, why);
+    for (int i = 0; i < asking && !st; i++) {
+        out[place[i]].has_safety = true;
+        out[place[i]].safety = margin[i];
+    }
+    return st;
+}
+
 static enum status measure(struct vision *v, struct why *why)
 {
     float logits[SCORES_MODELS][VISION_BATCH_MAX][SCORES_CLASSES];
+    enum status st = ST_OK;
 
     device_measure_begin(v->device);
     run(v, logits, NULL, VISION_BATCH_MAX);
-    return device_measure_end(v->device, why);
+    for (int i = 0; i < v->safety_count && !st; i++)
+        st = safety_score(v->safety[i], NULL, NULL, VISION_BATCH_MAX, why);
+    return st ? st : device_measure_end(v->device, why);
 }
 
 enum status vision_open(struct vision **out, const struct vision_options *o, struct why *why)
@@ -180,6 +213,10 @@ void vision_close(struct vision **v)
 
     if (!closing)
         return;
+    for (int i = 0; i < closing->safety_count; i++) {
+        safety_close(&closing->safety[i]);
+        free(closing->safety_folder[i]);
+    }
     for (int m = 0; m < SCORES_MODELS; m++)
         nsfw_close(&closing->model[m]);
     device_close(&closing->device);
@@ -188,41 +225,102 @@ void vision_close(struct vision **v)
     *v = NULL;
 }
 
-enum status vision_add_safety(struct vision *v, const char *model_folder, int *out, struct why *why)
+/* The newest checker is not to be: what was measured before serves again. */
+static void drop_safety(struct vision *v)
 {
-    char path[PATH_BYTES_MAX];
+    int last = --v->safety_count;
 
-    (void)v;
-    *out = -1;
-    if (snprintf(path, sizeof(path), "%s/safety_checker/config.json", model_folder) <
-            (int)sizeof(path) &&
-        access(path, F_OK) == 0)
-        return why_fail(why, ST_UNSUPPORTED, "%s: safety checkers cannot be read", path);
+    safety_close(&v->safety[last]);
+    free(v->safety_folder[last]);
+    v->safety_folder[last] = NULL;
+}
+
+static enum status open_safety(struct vision *v, const char *folder, struct why *why)
+{
+    int number = v->safety_count;
+    struct why inner = {0};
+    enum status st;
+
+    if (number == VISION_SAFETY_MAX)
+        return why_fail(why, ST_FULL, "more than %d safety checkers", VISION_SAFETY_MAX);
+    st = safety_open(&v->safety[number], v->device, folder, &inner);
+    if (st)
+        return why_fail(why, st, "%s: %s", folder, inner.text);
+    v->safety_count++;
+    v->safety_folder[number] = strdup(folder);
+    st = v->safety_folder[number] ? measure(v, why)
+                                  : why_fail(why, ST_FULL, "no memory for a safety checker");
+    if (st) {
+        drop_safety(v);
+        if (measure(v, NULL))
+            why_fail(why, st, "no memory for the classifiers");
+        return st;
+    }
+    safety_sha256(v->safety[number], v->sha[SCORES_MODELS + number]);
+    sum_up(v);
     return ST_OK;
 }
 
-enum status vision_score(struct vision *v, struct scores *out, const struct image *const *images,
-                         const int *safety, int count, struct why *why)
+enum status vision_add_safety(struct vision *v, const char *model_folder, int *out, struct why *why)
+{
+    char folder[PATH_BYTES_MAX];
+    enum status st;
+
+    *out = -1;
+    if (snprintf(folder, sizeof(folder), "%s/safety_checker", model_folder) >= (int)sizeof(folder))
+        return why_fail(why, ST_INVALID, "the path of %.80s is too long", model_folder);
+    if (access(folder, F_OK))
+        return ST_OK;
+    for (int i = 0; i < v->safety_count; i++) {
+        if (strcmp(v->safety_folder[i], folder) == 0) {
+            *out = i;
+            return ST_OK;
+        }
+    }
+    device_enter(v->device);
+    st = open_safety(v, folder, why);
+    if (!st)
+        *out = v->safety_count - 1;
+    return st;
+}
+
+static enum status score_all(struct vision *v, struct scores *out,
+                             const struct image *const *images, const int *safety, int count,
+                             struct why *why)
 {
     float logits[SCORES_MODELS][VISION_BATCH_MAX][SCORES_CLASSES];
+    enum status st = ST_OK;
 
-    (void)safety;
-    assert(count >= 1 && count <= VISION_BATCH_MAX);
-    for (int i = 0; i < count; i++)
-        assert(images[i]->width > 0 && images[i]->height > 0);
-    device_enter(v->device);
     run(v, logits, images, count);
     if (device_sync(v->device))
         return why_fail(why, ST_DEVICE, "the device of the classifiers is broken");
     for (int i = 0; i < count; i++) {
         out[i] = (struct scores){.has = {true, true}};
         for (int m = 0; m < SCORES_MODELS; m++)
-            memcpy(out[i].logit[m], ((float *)logits[m]) + i * SCORES_CLASSES,
-                   sizeof(out[i].logit[m]));
-        if (!scores_are_finite(&out[i]))
-            return why_fail(why, ST_DEVICE, "a score of picture %d is no number", i + 1);
+            memcpy(out[i].logit[m], logits[m][i], sizeof(out[i].logit[m]));
     }
-    return ST_OK;
+    for (int i = 0; safety && i < v->safety_count && !st; i++)
+        st = run_safety(v, i, out, images, safety, count, why);
+    return st;
+}
+
+enum status vision_score(struct vision *v, struct scores *out, const struct image *const *images,
+                         const int *safety, int count, struct why *why)
+{
+    enum status st;
+
+    assert(count >= 1 && count <= VISION_BATCH_MAX);
+    for (int i = 0; i < count; i++) {
+        assert(images[i]->width > 0 && images[i]->height > 0);
+        assert(!safety || (safety[i] >= -1 && safety[i] < v->safety_count));
+    }
+    device_enter(v->device);
+    st = score_all(v, out, images, safety, count, why);
+    for (int i = 0; i < count && !st; i++) {
+        if (!scores_are_finite(&out[i]))
+            st = why_fail(why, ST_DEVICE, "a score of picture %d is no number", i + 1);
+    }
+    return st;
 }
 
 const char *vision_sha256(const struct vision *v)

@@ -15,7 +15,8 @@
 
 struct keys {
     struct json *root;
-    char file[128]; /* how messages call it: "unet/config.json" */
+    const struct json *at; /* the object that is read: the root, or what was entered */
+    char file[128];        /* how messages call it: "unet/config.json" */
     enum status status;
     struct why *why;
 };
@@ -30,6 +31,9 @@ MUST_USE enum status keys_path(char *path, const char *folder, const char *name,
 /* Load folder/name, which must be an object; check c->status. Close it in any case. */
 void keys_open(struct keys *c, const char *folder, const char *name, struct why *why);
 void keys_close(struct keys *c);
+
+/* From here on the keys are those of the object `key` of the root. ST_INVALID when it has none. */
+void keys_enter(struct keys *c, const char *key);
 
 /* Set the status (if none was set) with "FILE: sentence". */
 void keys_fail(struct keys *c, enum status st, const char *format, ...) PRINTF_LIKE(3, 4);
