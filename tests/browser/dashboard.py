@@ -8,6 +8,7 @@ Screenshots in light and dark stay in FOLDER, if it is named. Without Chromium i
 skipped.
 """
 
+import http.server
 import json
 import os
 import re
@@ -15,8 +16,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
+import chromium
 from limner import Server, ask
 
 SCHEMES = {"light": [], "dark": ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"]}
@@ -71,6 +74,68 @@ def check_drawing(server, folder):
     assert 'id="door" class="card" hidden' in dom, "nobody needs a key here"
 
 
+def rate(k, n, low, high):
+    return {"k": k, "n": n, "rate": k / n, "low": low, "high": high}
+
+
+MODERATION = {
+    "policy": {"id": "default", "version": 14},
+    "shadow": {"id": "candidate", "version": 15, "differs": 3, "of": 900},
+    "queue": {"open": 57, "oldest_s": 93000, "overdue": 3}, "overturned": rate(18, 40, 0.31, 0.6),
+    "audit_block_wrong": rate(9, 60, 0.081, 0.261), "audit_allow_wrong": rate(1, 80, 0.002, 0.067),
+    "breakers": [{"slice": "sexual_explicit|clinic|-|*", "state": "open"}],
+    "psi": [{"category": "sexual_explicit", "value": 0.12}, {"category": "violence", "value": None}],
+    "psi_alert": 0.1, "psi_page": 0.25, "canary": {"ok": True, "age_s": 40}, "failed": 2}
+
+
+class Judged(http.server.BaseHTTPRequestHandler):
+    """What a server tells, with a moderation that is played."""
+
+    port = 0
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        answer, body = ask(self.port, self.path)
+        if self.path.startswith("/dashboard/data"):
+            data = {**json.loads(body), "moderation": MODERATION}
+            for i, point in enumerate(data["points"]):
+                point.update(allowed=40 + i % 5, blurred=3, held=i % 3, blocked=1)
+            body = json.dumps(data).encode()
+        self.send_response(answer.status)
+        for name in ("Content-Type", "Content-Security-Policy"):
+            if answer.getheader(name):
+                self.send_header(name, answer.getheader(name))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def check_moderation(server, keep):
+    """Misses and false alarms alike, each with its interval; and nothing serious for axe-core."""
+    Judged.port = server.metrics
+    judged = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Judged)
+    threading.Thread(target=judged.serve_forever, daemon=True).start()
+    with chromium.Chromium() as browser:
+        for size in ((1280, 900, False), (360, 740, False), (1280, 900, True)):
+            page = browser.page(*size)
+            page.open(f"http://127.0.0.1:{judged.server_address[1]}/dashboard")
+            page.wait("document.body.dataset.points >= 1")
+            text = page.text("#moderation")
+            for words in ("15 %", "8.1 % to 26 %, 9 of 60", "1.3 %", "0.2 % to 6.7 %, 1 of 80", "45 %",
+                          "3 overdue", "sexual_explicit|clinic|-|*", "0.12", "sings", "40.0 s ago",
+                          "0.3 %", "held, not sent"):
+                assert words in text, (words, text)
+            said = page.run("document.querySelector('#moderation svg').getAttribute('aria-label')")
+            assert re.search(r"allowed [1-9].*blurred.*held.*blocked", said), said
+            assert not page.said and not page.overflow() and not page.axe(), (page.said, page.axe())
+            if keep:
+                page.shot(os.path.join(keep, f"dashboard_moderation_{size[0]}{'d' if size[2] else ''}.png"))
+            page.close()
+    judged.shutdown()
+
+
 def check_schemes(server, folder, keep):
     sizes = {}
     for scheme, flags in SCHEMES.items():
@@ -117,6 +182,7 @@ def main():
             check_policy(server)
             check_drawing(server, folder)
             check_schemes(server, folder, keep)
+            check_moderation(server, keep)
         finally:
             server.close()
     with tempfile.TemporaryDirectory() as folder:
