@@ -221,8 +221,9 @@ struct store_move {
     enum store_standing standing;          /* there; no other open item of it outlives a release */
     const struct store_release *release;   /* the bytes */
     const struct store_message *message;
-    int64_t keep_until_s;  /* its object is kept until then at least */
-    int64_t aside_until_s; /* event->actor is not given this item before */
+    int64_t keep_until_s;   /* its object is kept until then at least */
+    int64_t appeal_until_s; /* and an appeal may come until then at least */
+    int64_t aside_until_s;  /* event->actor is not given this item before */
     int64_t now_s;
 };
 

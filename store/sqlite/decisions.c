@@ -173,11 +173,12 @@ enum status decisions_precedent(struct store *store, const char *tenant, const c
 enum status decisions_stand(struct sqlite *s, const struct store_move *m, struct why *why)
 {
     sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
-        "UPDATE decisions SET standing = ?, decided_s = ? WHERE id = ? AND "
-        "standing = ?",
-        "iisi", (int64_t)m->standing, m->now_s, m->decision->id, (int64_t)m->decision->standing);
+    enum status st =
+        sqlite_prepare(s, &statement, why,
+                       "UPDATE decisions SET standing = ?, decided_s = ?, "
+                       "appeal_until_s = max(appeal_until_s, ?) WHERE id = ? AND standing = ?",
+                       "iiisi", (int64_t)m->standing, m->now_s, m->appeal_until_s, m->decision->id,
+                       (int64_t)m->decision->standing);
 
     if (!st)
         st = sqlite_run(s, statement, why);

@@ -91,7 +91,8 @@ static enum status insert(struct sqlite *s, const struct store_item *i, struct w
 
 enum status items_insert(struct sqlite *s, const struct store_item *item, struct why *why)
 {
-    enum status st = insert(s, item, why);
+    enum status st =
+        item->id[0] ? insert(s, item, why) : why_fail(why, ST_INVALID, "an item without an id");
 
     if (st == ST_REFUSED)
         st = ST_INVALID;
