@@ -206,11 +206,34 @@ int64_t rows_messages(struct store *s)
     struct why why = {""};
     int64_t count = 0;
 
-    while (!s->ops->message_next(s, ROWS_NOW + 10, &m, &why)) {
-        m.delivered_s = ROWS_NOW + 10;
+    while (!s->ops->message_next(s, ROWS_NOW + 1000, &m, &why)) {
+        m.delivered_s = ROWS_NOW + 1000;
         m.tries = 1;
-        rows_good(s->ops->message_put(s, &m, ROWS_NOW + 10, &why), &why);
+        rows_good(s->ops->message_put(s, &m, ROWS_NOW + 1000, &why), &why);
         count++;
     }
     return count;
+}
+
+struct store_item rows_find(struct store *s, const char *id)
+{
+    struct store_item item;
+    struct why why = {""};
+
+    rows_good(s->ops->item_find(s, id, &item, &why), &why);
+    return item;
+}
+
+int rows_events(struct store *s, const char *decision, const char *kind)
+{
+    struct store_event *events = calloc(64, sizeof(*events));
+    struct why why = {""};
+    int count = 64, found = 0;
+
+    assert_non_null(events);
+    rows_good(s->ops->event_list(s, decision, events, &count, &why), &why);
+    for (int i = 0; i < count; i++)
+        found += !kind || !strcmp(events[i].kind, kind);
+    free(events);
+    return found;
 }

@@ -34,6 +34,10 @@ enum store_standing rows_standing(struct store *s, const char *id);
 enum status rows_release(struct store *s, struct store_item item, const struct store_decision *d);
 enum status rows_let_go(struct store *s, struct store_item item); /* looks at it first */
 
+struct store_item rows_find(struct store *s, const char *item);
+/* How many events of this kind (NULL: any) a decision has. */
+int rows_events(struct store *s, const char *decision, const char *kind);
+
 /* How many messages wait; they are delivered then. */
 int64_t rows_messages(struct store *s);
 
