@@ -76,8 +76,8 @@ function rest(answer) {
     const cap = answer.error.code === "exposure_cap";
 
     drop();
-    breathe(answer.retry_s, cap ? "That is enough for today" : "Time for a break",
-        (cap ? "You have opened as many pictures as one person should in a day. Somebody else goes on. "
+    breathe(answer.retry_s, cap ? "That is enough for now" : "Time for a break",
+        (cap ? TROUBLE.exposure_cap + " Somebody else goes on. "
             : "Please look at something else for a while: a window, a person, a cup of tea. ") +
         "Nothing waits for you, and no item is yours.", true);
 }
@@ -96,9 +96,10 @@ function counts() {
         make("b", {}, String(value)), " " + words));
 
     add(false, mine.decided_today ?? 0, "decided today");
-    add(mine.full_views_max && mine.full_views_today >= 0.8 * mine.full_views_max,
-        (mine.full_views_today ?? 0) + (mine.full_views_max ? " of " + mine.full_views_max : ""),
-        "opened in full");
+    if (mine.full_views_per_hour)
+        add(mine.full_views_hour >= 0.8 * mine.full_views_per_hour,
+            mine.full_views_hour + " of " + mine.full_views_per_hour, "opened in full this hour");
+    add(false, mine.full_views_today ?? 0, mine.full_views_per_hour ? "today" : "opened in full today");
     if (since !== null)
         add(mine.break_every_minutes && since >= 0.8 * mine.break_every_minutes, since,
             "min since a break");
@@ -216,6 +217,7 @@ async function fail(answer) {
         idle();
         tell("warn", sentence(answer.error));
     } else if (answer.status === 429) {
+        await call("release");
         rest(answer);
     } else if (code === "stale") {
         const again = await ask("GET", "/v1/review/items/" + item.id);

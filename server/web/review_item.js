@@ -3,6 +3,12 @@
 const REASONS = {medical: "It is medical or educational", art: "It is art or history",
     not_what_it_says: "It does not show what the check reported", other: "Another reason"};
 
+const EVENTS = {"item.queued": "Put into the queue", "item.claimed": "Taken by a reviewer",
+    "item.viewed": "Looked at", "item.released": "Put back", "item.skipped": "Skipped",
+    "item.asked": "The owner was asked", "item.replied": "The owner answered",
+    "item.decided": "Decided", "item.escalated": "Its time was over", "item.superseded": "Decided elsewhere",
+    "item.withdrawn": "Taken back by its owner", "decision.blocked": "Blocked", "decision.held": "Held"};
+
 /* ---- drawing the item; every text of it is a stranger's ---- */
 
 function quote(text) {
@@ -61,7 +67,7 @@ function drawClauses(item) {
 function drawPast(item) {
     byId("past").replaceChildren(...(item.history || []).map((event) => make("li", {},
         make("time", {datetime: event.at}, moment(event.at)),
-        make("span", {}, event.text || spaced(event.kind), make("span", {class: "soft"}, " " + (event.actor || ""))))));
+        make("span", {}, event.text || EVENTS[event.kind] || spaced(event.kind), make("span", {class: "soft"}, " " + (event.actor || ""))))));
     if (!(item.history || []).length)
         byId("past").append(make("li", {class: "soft"}, "Nothing yet."));
     byId("near").replaceChildren();
@@ -157,6 +163,10 @@ async function view(variant) {
     desk.busy = false;
     if (desk.item !== item)
         return;
+    if (got.error && got.error.code === "exposure_cap") { /* the other steps are still there */
+        tell("warn", sentence(got.error) + " You can still look at it blurred or in grey, or skip it.");
+        return;
+    }
     if (got.error) {
         fail(got);
         return;

@@ -121,7 +121,7 @@ class Desk(http.server.ThreadingHTTPServer):
         self.calls, self.next, self.items = [], {}, []
         self.lease_s, self.tokens, self.pages = 600, {}, {}
         self.mine = {"reviewer": "reviewer-7f3a", "role": "reviewer", "decided_today": 11,
-                     "full_views_today": 9, "full_views_max": 200, "minutes_since_break": 41,
+                     "full_views_hour": 9, "full_views_per_hour": 60, "full_views_today": 31, "minutes_since_break": 41,
                      "break_every_minutes": 60, "break_minutes": 10, "break_until": None, "waiting": 7}
         self.stats, self.queue = stats(), queue()
         self.claimed = None
@@ -216,7 +216,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if verb == "view":
             url = f"/v1/review/items/{desk.claimed['id']}/image?variant={body['variant']}&view={len(desk.calls)}"
             desk.tokens[url] = body["variant"]
-            desk.mine["full_views_today"] += body["variant"] == "full"
+            desk.mine["full_views_hour"] += body["variant"] == "full"
             return self.send(200, {"url": url, "expires_s": 60})
         if verb == "decide":
             desk.mine["decided_today"] += 1

@@ -116,7 +116,7 @@ def check_picture(console):
     page.press("Escape")
     assert not page.run("document.images.length"), "hidden at once"
     console.show("3", "in full colour")
-    page.wait("document.querySelector('#counts').innerText.includes('10 of 200')")
+    page.wait("document.querySelector('#counts').innerText.includes('10 of 60')")
     console.look("item_full")
     page.run("document.querySelector('#answer').focus()")
     page.press("Escape")
@@ -230,12 +230,20 @@ def check_trouble(console):
     send(403, "decided_before")
     console.screen("idle")
     assert "somebody else" in page.text("#notice")
-    desk.next["view"] = (429, "exposure_cap")
     page.press("n")
     console.screen("item")
-    page.press("1")
+    console.show("1", "blurred")
+    console.show("2", "in grey")
+    desk.next["view"] = (429, "exposure_cap")
+    page.press("3")
+    page.wait("document.querySelector('#notice').innerText.includes('blurred or in grey')")
+    assert page.run("document.images.length") == 1, "the item is still his, and so is what was shown"
+    page.click("#put-back")
+    desk.next["claim"] = (429, "exposure_cap")
+    console.screen("idle")
+    page.press("n")
     console.screen("pause")
-    assert "enough for today" in page.text("#pause-title")
+    assert "enough for now" in page.text("#pause-title")
     page.wait("!document.querySelector('#resume').disabled")
     page.click("#resume")
     desk.items.append(item(7))
@@ -290,7 +298,7 @@ def check_lease(console):
 def check_review(browser, desk, keep):
     for size in SIZES.values():
         desk.calls.clear()
-        desk.mine["full_views_today"] = 9
+        desk.mine["full_views_hour"] = 9
         console = Console(browser, desk, keep, size=size)
         check_picture(console)
         check_decision(console)
