@@ -228,10 +228,8 @@ static void read_category(struct policy *p, struct strict *s)
         strict_fail(s, "id", "there is a category '%s' already", c->id);
     c->clause = strict_text(s, "clause", POLICY_ID_MAX - 1, true);
     c->clause_url = strict_text(s, "clause_url", POLICY_REASON_MAX, false);
-    c->dsa_category = strict_text(s, "dsa_category", POLICY_ID_MAX - 1, false);
-    if (!c->dsa_category)
-        c->dsa_category = "STATEMENT_CATEGORY_OTHER_VIOLATION_TC";
-    c->dsa_keyword = strict_text(s, "dsa_keyword", POLICY_ID_MAX - 1, false);
+    c->dsa_category = policy_dsa_category(s);
+    c->dsa_keyword = policy_dsa_keyword(s);
     c->appealable = strict_bool(s, "appealable", true);
     c->always_block = strict_bool(s, "always_block", false);
     c->prompt = read_action(s, "prompt", c->always_block ? BAND_BLOCK : p->prompt);

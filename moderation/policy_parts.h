@@ -62,6 +62,10 @@ void policy_file_read(struct policy *p);
 void policy_numbers_read(struct policy *p);
 void policy_check(struct policy *p);
 
+/* The members "dsa_category" and "dsa_keyword" (NULL: none) where the reader stands. */
+const char *policy_dsa_category(struct strict *s);
+const char *policy_dsa_keyword(struct strict *s);
+
 int policy_find_context(const struct policy *p, const char *id); /* below 0: none */
 
 #endif /* MODERATION_POLICY_PARTS_H */

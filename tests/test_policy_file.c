@@ -189,18 +189,34 @@ static void what_is_not_said_has_a_default(void **state)
     policy_close(&p);
 }
 
+/* It names the weights that are shipped beside it, and knows every category of its prompt rules. */
 static void the_shipped_policy_is_right(void **state)
 {
+    static const char *const ids[] = {"sexual_explicit", "sexual_suggestive", "sexual_minors",
+                                      "violence_extreme"};
     struct policy *p = NULL;
+    const struct policy_settings *s;
+    struct policy_context context;
     struct why why = {""};
+    char line[256];
+    FILE *hashes = fopen("moderation/weights/hashes.txt", "r");
 
     (void)state;
     if (policy_open(&p, "moderation/policies/default.json", &why))
         fail_msg("%s", why.text);
-    assert_true(policy_find_category(p, "sexual_explicit") >= 0);
-    assert_true(policy_find_category(p, "sexual_suggestive") >= 0);
+    s = policy_settings(p);
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        assert_true(policy_find_category(p, ids[i]) >= 0);
     for (int i = 0; i < policy_category_count(p); i++)
-        assert_true(policy_category(p, i)->always_block || policy_category(p, i)->appealable);
+        assert_true(policy_category(p, i)->appealable);
+    assert_true(policy_context(p, "medical", &context) && policy_context(p, "art", &context));
+    assert_string_equal(s->prompt.rules, "moderation/policies/prompt-rules.json");
+    assert_non_null(hashes);
+    for (int m = 0; m < SCORES_MODELS; m++) {
+        assert_non_null(fgets(line, sizeof(line), hashes));
+        assert_non_null(strstr(line, s->classifier[m].weights_sha256));
+    }
+    fclose(hashes);
     policy_close(&p);
 }
 
@@ -327,6 +343,23 @@ static void categories_are_told_apart(void **state)
             "'prompt' has to be one of: allow, hold, block");
     refuses("\"prompt\": \"hold\"", "\"bands\": {\"hold\": 0.5}",
             "category 'gore' is found in prompts alone: it has no bands");
+}
+
+static void statements_of_reasons_can_be_exported(void **state)
+{
+    struct policy *p =
+        opened("STATEMENT_CATEGORY_PROTECTION_OF_MINORS",
+               "STATEMENT_CATEGORY_NEGATIVE_EFFECTS_ON_CIVIC_DISCOURSE_OR_ELECTIONS");
+
+    (void)state;
+    assert_string_equal(policy_category(p, 1)->dsa_category,
+                        "STATEMENT_CATEGORY_OTHER_VIOLATION_TC");
+    policy_close(&p);
+    refuses("STATEMENT_CATEGORY_PROTECTION_OF_MINORS", "STATEMENT_CATEGORY_MINORS",
+            "the DSA Transparency Database has no category 'STATEMENT_CATEGORY_MINORS'; there is "
+            "STATEMENT_CATEGORY_OTHER_VIOLATION_TC, ..._PROTECTION_OF_MINORS, ..._VIOLENCE");
+    refuses("KEYWORD_ADULT_SEXUAL_MATERIAL", "ADULT",
+            "'dsa_keyword' looks like KEYWORD_NUDITY, not 'ADULT'");
 }
 
 static void always_means_always(void **state)
@@ -464,6 +497,7 @@ int main(void)
         cmocka_unit_test(bands_have_to_increase),
         cmocka_unit_test(every_class_has_one_place),
         cmocka_unit_test(categories_are_told_apart),
+        cmocka_unit_test(statements_of_reasons_can_be_exported),
         cmocka_unit_test(always_means_always),
         cmocka_unit_test(tenants_may_only_tighten),
         cmocka_unit_test(a_calibration_belongs_to_its_weights),
