@@ -70,6 +70,13 @@ static enum status read_text(FILE *file, const char *path, size_t bytes_max, str
     return ST_OK;
 }
 
+static enum status status_of(int error)
+{
+    if (error == ENOENT || error == ENOTDIR)
+        return ST_MISSING;
+    return error == ENOMEM ? ST_FULL : ST_IO;
+}
+
 enum status strict_load(struct strict *s, const char *path, size_t bytes_max, struct why *why)
 {
     FILE *file;
@@ -78,8 +85,7 @@ enum status strict_load(struct strict *s, const char *path, size_t bytes_max, st
     *s = (struct strict){.st = ST_IO};
     file = fopen(path, "rbe");
     if (!file)
-        return why_fail(why, errno == ENOENT || errno == ENOTDIR ? ST_MISSING : ST_IO, "%s: %s",
-                        path, strerror(errno));
+        return why_fail(why, status_of(errno), "%s: %s", path, strerror(errno));
     st = read_text(file, path, bytes_max, s, why);
     fclose(file);
     s->st = st;

@@ -4,6 +4,7 @@
  * every key, and the words and the line that it leads to.
  */
 #include "moderation/policy.h"
+#include "tests/fault.h"
 #include "tests/unit.h"
 
 #include <math.h>
@@ -456,6 +457,34 @@ static void long_lists_have_an_end(void **state)
     refuses("\"approved_by\": [\"grace\"]", text, "'approved_by' has room for 8 names");
 }
 
+/* The C library reads without a buffer when it gets none, so one failure is none. */
+static void memory_may_end_anywhere(void **state)
+{
+    int unharmed = 0;
+
+    (void)state;
+    for (int nth = 1;; nth++) {
+        struct policy *p = NULL;
+        struct why why = {""};
+        enum status st;
+        bool fired;
+
+        fault_arm(nth);
+        st = policy_open(&p, FULL, &why);
+        fired = fault_fired();
+        policy_close(&p);
+        fault_disarm();
+        if (fault_live() != 0)
+            fail_msg("allocation %d: %ld blocks stay: %s", nth, fault_live(), why.text);
+        if (st && (st != ST_FULL || !why.text[0]))
+            fail_msg("allocation %d: %s", nth, why.text);
+        if (!fired)
+            break;
+        unharmed += !st;
+    }
+    assert_in_range(unharmed, 0, 1);
+}
+
 static void platt_needs_numbers_for_each_category(void **state)
 {
     struct policy *p = opened("\"method\": \"temperature\", \"params\": {\"T\": 2.0}",
@@ -504,6 +533,7 @@ int main(void)
         cmocka_unit_test(reasons_are_in_every_language),
         cmocka_unit_test(numbers_may_not_contradict),
         cmocka_unit_test(long_lists_have_an_end),
+        cmocka_unit_test(memory_may_end_anywhere),
         cmocka_unit_test(platt_needs_numbers_for_each_category),
         cmocka_unit_test(the_second_opinion_has_to_be_there),
     };
