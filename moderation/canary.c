@@ -278,7 +278,7 @@ static enum status compare(int index, const struct scores *s, struct why *why)
 static enum status run_batch(struct vision *v, int first, int count, struct why *why)
 {
     struct image image[VISION_BATCH_MAX] = {{0}};
-    const struct image *images[VISION_BATCH_MAX];
+    const struct image *images[VISION_BATCH_MAX] = {NULL};
     struct scores scores[VISION_BATCH_MAX];
     enum status st = ST_OK;
 
