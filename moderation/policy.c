@@ -71,16 +71,30 @@ static enum status make(struct policy **out, const char *name, struct why *why)
     return *out ? ST_OK : why_fail(why, ST_FULL, "%s: no memory for a policy", name);
 }
 
-enum status policy_open(struct policy **out, const char *path, struct why *why)
+/* What stands before the last '/': "" for the root's, "." where there is none; to be freed. */
+static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
+    const char *from = slash ? path : ".";
+    size_t bytes = slash ? (size_t)(slash - path) : 1;
+    char *folder = malloc(bytes + 1);
+
+    if (folder) {
+        memcpy(folder, from, bytes);
+        folder[bytes] = '\0';
+    }
+    return folder;
+}
+
+enum status policy_open(struct policy **out, const char *path, struct why *why)
+{
     struct policy *p;
     enum status st = make(&p, path, why);
 
     *out = NULL;
     if (st)
         return st;
-    p->folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    p->folder = folder_of(path);
     st = p->folder ? strict_load(&p->file, path, POLICY_FILE_BYTES_MAX, why)
                    : why_fail(why, ST_FULL, "%s: no memory for a path", path);
     if (!st)
