@@ -31,7 +31,7 @@ struct reader {
 
 static void put(struct writer *w, const char *text, size_t bytes)
 {
-    if (w->st)
+    if (w->st || !bytes)
         return;
     if (w->out.count + bytes > PAGE_BYTES_MAX) {
         w->st = ST_FULL;

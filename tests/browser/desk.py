@@ -165,7 +165,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return True
         status, code, *more = self.server.next.pop(verb, (0, ""))
         if status:
-            self.fail(status, code, *more, **({"Retry_After": "2"} if status == 429 else {}))
+            self.fail(status, code, *more, **({"Retry_After": "4"} if status == 429 else {}))
         return bool(status)
 
     def lease(self):
