@@ -9,7 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +23,22 @@ enum { HEX = 2 * 32 };
 
 static const char *const names[SCORES_MODELS] = {"main.safetensors", "second.safetensors"};
 
-struct vision {
-    struct device *device;
+/*
+ * One thread's own classifiers. A picture is scored by one thread from its pixels to its scores:
+ * that keeps it in one cache, nobody waits at a barrier, and no bit depends on how many pictures or
+ * threads there are. Safety checkers are two orders of magnitude larger: there all threads work on
+ * one batch.
+ */
+struct lane {
+    struct device *device; /* of one thread */
     struct nsfw *model[SCORES_MODELS];
     float *pixels; /* one picture as the classifiers take it */
+};
+
+struct vision {
+    struct lane *lanes;
+    int threads;         /* lanes there are */
+    struct device *wide; /* of the safety checkers, NULL before the first */
     struct safety *safety[VISION_SAFETY_MAX];
     char *safety_folder[VISION_SAFETY_MAX];
     int safety_count;
@@ -78,6 +90,15 @@ static bool has_line(const char *hashes, const char *hex, const char *name)
            (found[length] == '\n' || !found[length]);
 }
 
+static void lane_close(struct lane *l)
+{
+    for (int m = 0; m < SCORES_MODELS; m++)
+        nsfw_close(&l->model[m]);
+    device_close(&l->device);
+    free(l->pixels);
+}
+
+/* One classifier, the same bytes for every lane. */
 static enum status open_model(struct vision *v, enum scores_model m, const char *folder,
                               const char *hashes, struct why *why)
 {
@@ -95,8 +116,8 @@ static enum status open_model(struct vision *v, enum scores_model m, const char 
                       "%s/%s is not the file that hashes.txt names (its SHA-256 is %s); put the "
                       "shipped classifiers back",
                       folder, names[m], hex);
-    if (!st) {
-        st = nsfw_open(&v->model[m], v->device, data, bytes, &inner);
+    for (int i = 0; i < v->threads && !st; i++) {
+        st = nsfw_open(&v->lanes[i].model[m], v->lanes[i].device, data, bytes, &inner);
         if (st)
             why_fail(why, st, "%s/%s: %s", folder, names[m], inner.text);
     }
@@ -112,25 +133,43 @@ static void sum_up(struct vision *v)
     crypto_hex(v->sha_text, sha, sizeof(sha));
 }
 
-/* Pixels in, logits out. While it is measured there are no pictures. */
-static void run(struct vision *v, float logits[SCORES_MODELS][VISION_BATCH_MAX][SCORES_CLASSES],
-                const struct image *const *images, int count)
+/* Pixels in, logits out. While it is measured there is no picture. */
+static void run_lane(struct lane *l, struct scores *out, const struct image *image)
 {
-    struct device *d = v->device;
+    struct device *d = l->device;
     size_t mark = arena_mark(&d->arena);
-    struct tensor x = tensor_carve(&d->arena, d->dtype, count, NSFW_SIZE, NSFW_SIZE, 3);
-    struct tensor y = tensor_carve(&d->arena, d->dtype, count, 1, 1, SCORES_CLASSES);
+    struct tensor x = tensor_carve(&d->arena, d->dtype, 1, NSFW_SIZE, NSFW_SIZE, 3);
+    struct tensor y = tensor_carve(&d->arena, d->dtype, 1, 1, 1, SCORES_CLASSES);
 
-    for (int i = 0; i < count; i++) {
-        if (images)
-            resize_bilinear(v->pixels, NSFW_SIZE, NSFW_SIZE, images[i]);
-        d->ops.upload(d, tensor_slice(x, i, 1), v->pixels);
-    }
+    if (image)
+        resize_bilinear(l->pixels, NSFW_SIZE, NSFW_SIZE, image);
+    d->ops.upload(d, x, l->pixels);
     for (int m = 0; m < SCORES_MODELS; m++) {
-        nsfw_forward(v->model[m], y, x);
-        d->ops.download(d, logits[m], y);
+        nsfw_forward(l->model[m], y, x);
+        d->ops.download(d, out->logit[m], y);
+        out->has[m] = true;
     }
     arena_rewind(&d->arena, mark);
+}
+
+static enum status lane_open(struct lane *l, struct why *why)
+{
+    const struct device_options options = {
+        .accelerator = ACCELERATOR_CPU, .precision = PRECISION_F32, .threads = 1};
+
+    l->pixels = calloc((size_t)NSFW_SIZE * NSFW_SIZE * 3, sizeof(float));
+    if (!l->pixels)
+        return why_fail(why, ST_FULL, "no memory for the classifiers");
+    return device_open(&l->device, options, why);
+}
+
+static enum status lane_measure(struct lane *l, struct why *why)
+{
+    struct scores none = {0};
+
+    device_measure_begin(l->device);
+    run_lane(l, &none, NULL);
+    return device_measure_end(l->device, why);
 }
 
 /* Pictures that ask this checker; while it is measured, as many as there can be. */
@@ -159,45 +198,49 @@ static enum status run_safety(struct vision *v, int checker, struct scores *out,
     return st;
 }
 
-static enum status measure(struct vision *v, struct why *why)
+static enum status measure_safety(struct vision *v, struct why *why)
 {
-    float logits[SCORES_MODELS][VISION_BATCH_MAX][SCORES_CLASSES];
     enum status st = ST_OK;
 
-    device_measure_begin(v->device);
-    run(v, logits, NULL, VISION_BATCH_MAX);
+    device_measure_begin(v->wide);
     for (int i = 0; i < v->safety_count && !st; i++)
         st = safety_score(v->safety[i], NULL, NULL, VISION_BATCH_MAX, why);
-    return st ? st : device_measure_end(v->device, why);
+    return st ? st : device_measure_end(v->wide, why);
+}
+
+static enum status open_all(struct vision *v, const char *folder, struct why *why)
+{
+    char *hashes = NULL;
+    size_t bytes = 0;
+    enum status st = ST_OK;
+
+    for (int i = 0; i < v->threads && !st; i++)
+        st = lane_open(&v->lanes[i], why);
+    if (!st)
+        st = read_file(&hashes, &bytes, folder, "hashes.txt", HASHES_MAX, why);
+    for (int m = 0; m < SCORES_MODELS && !st; m++)
+        st = open_model(v, (enum scores_model)m, folder, hashes, why);
+    for (int i = 0; i < v->threads && !st; i++)
+        st = lane_measure(&v->lanes[i], why);
+    free(hashes);
+    return st;
 }
 
 enum status vision_open(struct vision **out, const struct vision_options *o, struct why *why)
 {
-    const struct device_options options = {
-        .accelerator = ACCELERATOR_CPU,
-        .precision = PRECISION_F32,
-        .threads = o->threads > 0 ? o->threads : 1,
-    };
     struct vision *v = calloc(1, sizeof(*v));
-    char *hashes = NULL;
-    size_t bytes = 0;
     enum status st;
 
     *out = NULL;
-    if (v)
-        v->pixels = calloc((size_t)NSFW_SIZE * NSFW_SIZE * 3, sizeof(float));
-    if (!v || !v->pixels) {
-        vision_close(&v);
+    if (v) {
+        v->threads = o->threads > 0 ? o->threads : 1;
+        v->lanes = calloc((size_t)v->threads, sizeof(*v->lanes));
+    }
+    if (!v || !v->lanes) {
+        free(v);
         return why_fail(why, ST_FULL, "no memory for the classifiers");
     }
-    st = device_open(&v->device, options, why);
-    if (!st)
-        st = read_file(&hashes, &bytes, o->folder, "hashes.txt", HASHES_MAX, why);
-    for (int m = 0; m < SCORES_MODELS && !st; m++)
-        st = open_model(v, (enum scores_model)m, o->folder, hashes, why);
-    free(hashes);
-    if (!st)
-        st = measure(v, why);
+    st = open_all(v, o->folder, why);
     if (st) {
         vision_close(&v);
         return st;
@@ -217,10 +260,10 @@ void vision_close(struct vision **v)
         safety_close(&closing->safety[i]);
         free(closing->safety_folder[i]);
     }
-    for (int m = 0; m < SCORES_MODELS; m++)
-        nsfw_close(&closing->model[m]);
-    device_close(&closing->device);
-    free(closing->pixels);
+    device_close(&closing->wide);
+    for (int i = 0; i < closing->threads; i++)
+        lane_close(&closing->lanes[i]);
+    free(closing->lanes);
     free(closing);
     *v = NULL;
 }
@@ -235,30 +278,43 @@ static void drop_safety(struct vision *v)
     v->safety_folder[last] = NULL;
 }
 
-static enum status open_safety(struct vision *v, const char *folder, struct why *why)
+static enum status add_measured(struct vision *v, const char *folder, struct why *why)
 {
-    int number = v->safety_count;
-    struct why inner = {0};
+    int number = v->safety_count++;
     enum status st;
 
-    if (number == VISION_SAFETY_MAX)
-        return why_fail(why, ST_FULL, "more than %d safety checkers", VISION_SAFETY_MAX);
-    st = safety_open(&v->safety[number], v->device, folder, &inner);
-    if (st)
-        return why_fail(why, st, "%s: %s", folder, inner.text);
-    v->safety_count++;
     v->safety_folder[number] = strdup(folder);
-    st = v->safety_folder[number] ? measure(v, why)
+    st = v->safety_folder[number] ? measure_safety(v, why)
                                   : why_fail(why, ST_FULL, "no memory for a safety checker");
     if (st) {
         drop_safety(v);
-        if (measure(v, NULL))
-            why_fail(why, st, "no memory for the classifiers");
+        if (measure_safety(v, NULL))
+            why_fail(why, st, "no memory for the safety checkers");
         return st;
     }
     safety_sha256(v->safety[number], v->sha[SCORES_MODELS + number]);
     sum_up(v);
     return ST_OK;
+}
+
+static enum status open_safety(struct vision *v, const char *folder, struct why *why)
+{
+    const struct device_options options = {
+        .accelerator = ACCELERATOR_CPU, .precision = PRECISION_F32, .threads = v->threads};
+    struct why inner = {0};
+    enum status st = ST_OK;
+
+    if (v->safety_count == VISION_SAFETY_MAX)
+        return why_fail(why, ST_FULL, "more than %d safety checkers", VISION_SAFETY_MAX);
+    if (!v->wide)
+        st = device_open(&v->wide, options, why);
+    if (st)
+        return st;
+    device_enter(v->wide);
+    st = safety_open(&v->safety[v->safety_count], v->wide, folder, &inner);
+    if (st)
+        return why_fail(why, st, "%s: %s", folder, inner.text);
+    return add_measured(v, folder, why);
 }
 
 enum status vision_add_safety(struct vision *v, const char *model_folder, int *out, struct why *why)
@@ -277,31 +333,30 @@ enum status vision_add_safety(struct vision *v, const char *model_folder, int *o
             return ST_OK;
         }
     }
-    device_enter(v->device);
     st = open_safety(v, folder, why);
     if (!st)
         *out = v->safety_count - 1;
     return st;
 }
 
-static enum status score_all(struct vision *v, struct scores *out,
-                             const struct image *const *images, const int *safety, int count,
-                             struct why *why)
+/* Every lane takes the next picture. A team is only called where there are two to do something. */
+static enum status run_lanes(struct vision *v, struct scores *out,
+                             const struct image *const *images, int count, struct why *why)
 {
-    float logits[SCORES_MODELS][VISION_BATCH_MAX][SCORES_CLASSES];
-    enum status st = ST_OK;
+    const int team = count < v->threads ? count : v->threads;
 
-    run(v, logits, images, count);
-    if (device_sync(v->device))
-        return why_fail(why, ST_DEVICE, "the device of the classifiers is broken");
+#pragma omp parallel for num_threads(team) schedule(dynamic) if (team > 1)
     for (int i = 0; i < count; i++) {
-        out[i] = (struct scores){.has = {true, true}};
-        for (int m = 0; m < SCORES_MODELS; m++)
-            memcpy(out[i].logit[m], logits[m][i], sizeof(out[i].logit[m]));
+        struct lane *l = &v->lanes[omp_get_thread_num()];
+
+        device_enter(l->device);
+        out[i] = (struct scores){.has_safety = false};
+        run_lane(l, &out[i], images[i]);
     }
-    for (int i = 0; safety && i < v->safety_count && !st; i++)
-        st = run_safety(v, i, out, images, safety, count, why);
-    return st;
+    for (int i = 0; i < v->threads; i++)
+        if (device_sync(v->lanes[i].device))
+            return why_fail(why, ST_DEVICE, "the device of the classifiers is broken");
+    return ST_OK;
 }
 
 enum status vision_score(struct vision *v, struct scores *out, const struct image *const *images,
@@ -314,8 +369,11 @@ enum status vision_score(struct vision *v, struct scores *out, const struct imag
         assert(images[i]->width > 0 && images[i]->height > 0);
         assert(!safety || (safety[i] >= -1 && safety[i] < v->safety_count));
     }
-    device_enter(v->device);
-    st = score_all(v, out, images, safety, count, why);
+    st = run_lanes(v, out, images, count, why);
+    if (!st && safety && v->wide)
+        device_enter(v->wide);
+    for (int i = 0; safety && i < v->safety_count && !st; i++)
+        st = run_safety(v, i, out, images, safety, count, why);
     for (int i = 0; i < count && !st; i++) {
         if (!scores_are_finite(&out[i]))
             st = why_fail(why, ST_DEVICE, "a score of picture %d is no number", i + 1);

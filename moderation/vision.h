@@ -12,8 +12,9 @@
  * hashes.txt, the SHA-256 of each. A file that is not the one that was shipped is refused: another
  * classifier's scores mean something else to every policy.
  *
- * One thread at a time uses a vision. It owns a device of its own, on the CPU in float32, so it
- * never waits for the engine's. What is computed for a picture does not depend on its neighbours in
+ * One thread at a time uses a vision. It owns devices of its own, on the CPU in float32, so it
+ * never waits for the engine's; with one thread it calls no team. Every thread has the classifiers
+ * to itself, 70 MB of memory. What is computed for a picture does not depend on its neighbours in
  * the batch, bit for bit. Nothing is decided here: scores.h says what they are.
  */
 #ifndef MODERATION_VISION_H

@@ -608,9 +608,11 @@ void config_compare(const struct config *a, const struct config *b, char *out, s
     }
 }
 
-enum status config_find_starter(char *out, size_t bytes, struct why *why)
+/* A folder that ships with limner: the first place from the program's own folder that has `file`.
+ */
+static enum status find_shipped(char *out, size_t bytes, const char *const places[2],
+                                const char *file, const char *what, struct why *why)
 {
-    static const char *const places[] = {"../../starter", "../share/limner/starter"};
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     char *slash;
@@ -620,11 +622,11 @@ enum status config_find_starter(char *out, size_t bytes, struct why *why)
     self[length] = '\0';
     slash = strrchr(self, '/');
     *slash = '\0';
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
+    for (int i = 0; i < 2; i++) {
         char tried[PATH_MAX + 64], index[PATH_MAX + 96], *real;
 
         snprintf(tried, sizeof(tried), "%s/%s", self, places[i]);
-        snprintf(index, sizeof(index), "%s/model_index.json", tried);
+        snprintf(index, sizeof(index), "%s/%s", tried, file);
         if (access(index, R_OK))
             continue;
         real = realpath(tried, NULL);
@@ -635,8 +637,23 @@ enum status config_find_starter(char *out, size_t bytes, struct why *why)
         }
         free(real);
     }
-    return why_fail(why, ST_MISSING,
-                    "the starter model is not where it belongs (%s from %s); name a folder with "
-                    "--model",
-                    places[0], self);
+    return why_fail(why, ST_MISSING, "%s (%s from %s)", what, places[0], self);
+}
+
+enum status config_find_starter(char *out, size_t bytes, struct why *why)
+{
+    static const char *const places[2] = {"../../starter", "../share/limner/starter"};
+
+    return find_shipped(out, bytes, places, "model_index.json",
+                        "the starter model is not where it belongs; name a folder with --model",
+                        why);
+}
+
+enum status config_find_classifiers(char *out, size_t bytes, struct why *why)
+{
+    static const char *const places[2] = {"../../moderation/weights",
+                                          "../share/limner/classifiers"};
+
+    return find_shipped(out, bytes, places, "hashes.txt",
+                        "the picture classifiers are not where they belong", why);
 }

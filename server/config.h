@@ -68,4 +68,7 @@ MUST_USE enum status config_add_starter(struct config *c, struct why *why);
    there. */
 MUST_USE enum status config_find_starter(char *out, size_t bytes, struct why *why);
 
+/* The folder of the picture classifiers that ship with limner, found the same way. */
+MUST_USE enum status config_find_classifiers(char *out, size_t bytes, struct why *why);
+
 #endif /* SERVER_CONFIG_H */

@@ -364,6 +364,19 @@ static void listen_open_refuses_an_address_that_is_taken(void **state)
     close(first[1]);
 }
 
+/* Goal: a fresh build finds what ships with it, wherever it was started. */
+static void shipped_classifiers_are_found(void **state)
+{
+    char folder[4096], small[4];
+    struct why why = {{0}};
+    (void)state;
+
+    assert_int_equal(config_find_classifiers(folder, sizeof(folder), &why), ST_OK);
+    assert_non_null(strstr(folder, "/moderation/weights"));
+    assert_int_equal(config_find_classifiers(small, sizeof(small), &why), ST_MISSING);
+    assert_non_null(strstr(why.text, "the picture classifiers are not where they belong"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +393,7 @@ int main(void)
         cmocka_unit_test(listen_knows_what_only_this_machine_reaches),
         cmocka_unit_test(listen_parse_takes_host_and_port),
         cmocka_unit_test(listen_open_refuses_an_address_that_is_taken),
+        cmocka_unit_test(shipped_classifiers_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
