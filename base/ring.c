@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -138,4 +137,14 @@ void ring_shut(struct ring *r)
     r->shut = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
+}
+
+bool ring_is_over(struct ring *r)
+{
+    bool over;
+
+    pthread_mutex_lock(&r->lock);
+    over = r->shut && r->count == 0;
+    pthread_mutex_unlock(&r->lock);
+    return over;
 }

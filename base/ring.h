@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +31,8 @@ MUST_USE enum status ring_put(struct ring *r, void *item); /* ST_FULL; ST_CANCEL
 void *ring_take(struct ring *r, int64_t wait_us);
 
 size_t ring_count(struct ring *r);
-void ring_shut(struct ring *r); /* wakes everybody who waits */
+void ring_shut(struct ring *r);    /* wakes everybody who waits */
+bool ring_is_over(struct ring *r); /* shut and empty: nothing comes any more */
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include "engine/engine/room.h"
+#include "engine/judge.h"
 #include "engine/profile.h"
 #include "engine/sizing.h"
 
@@ -41,6 +42,11 @@ static enum status start_threads(struct engine *e, struct why *why)
                             "no thread for the engine: the system's limit is reached");
         e->turning++;
     }
+    if (e->options.judge) {
+        if (pthread_create(&e->judging, NULL, hand_judge_main, e))
+            return why_fail(why, ST_FULL, "no thread to judge pictures: the system's limit");
+        e->judging_started = true;
+    }
     while (e->finishers < e->options.finish_threads) {
         if (pthread_create(&e->finisher[e->finishers], NULL, hand_main, e))
             return why_fail(why, ST_FULL, "no thread to finish pictures: the system's limit");
@@ -70,6 +76,17 @@ static enum status open_lane(struct engine *e, int i, struct why *why)
     e->worker[i].engine = e;
     e->worker[i].index = i;
     e->lanes += !st;
+    return st;
+}
+
+/* The judge knows every model before a picture of it comes. */
+static enum status tell_judge(struct engine *e, struct why *why)
+{
+    enum status st = ST_OK;
+
+    for (int m = 0; m < e->options.model_count && e->options.judge && !st; m++)
+        st = judge_add_model(e->options.judge, m, engine_model_info(e, m)->name,
+                             e->options.model_folder[m], why);
     return st;
 }
 
@@ -108,17 +125,20 @@ static enum status open_parts(struct engine *e, struct why *why)
 
     if (!st)
         st = ring_open(&e->outbox, (size_t)owned_max(e));
+    if (!st && e->options.judge)
+        st = ring_open(&e->allowed, (size_t)owned_max(e));
     if (!st)
         st = stages_open(&e->stages, e->options.devices.count, e->options.model_count,
                          e->options.seats_max);
     if (st)
         return why_fail(why, st, "no memory for the queue");
-    st = previews_open(&e->previews, owned_max(e), let_go, e, why);
+    st = previews_open(&e->previews, owned_max(e), e->options.judge, let_go, e, why);
     for (int i = 0; i < e->options.devices.count && !st; i++)
         st = open_lane(e, i, why);
-    if (st)
-        return st;
-    st = profile(e, why);
+    if (!st)
+        st = tell_judge(e, why);
+    if (!st)
+        st = profile(e, why);
     return st ? st : start_threads(e, why);
 }
 
@@ -173,6 +193,10 @@ void engine_close(struct engine **engine, int drain_ms)
     previews_close(&e->previews);
     if (!e->turning && e->outbox)
         ring_shut(e->outbox);
+    if (e->judging_started)
+        pthread_join(e->judging, NULL);
+    else if (e->allowed)
+        ring_shut(e->allowed);
     for (int f = 0; f < e->finishers; f++)
         pthread_join(e->finisher[f], NULL);
     save_costs(e);
@@ -180,6 +204,7 @@ void engine_close(struct engine **engine, int drain_ms)
         lane_close(&e->worker[i].lane);
     schedule_close(&e->schedule);
     ring_close(&e->outbox);
+    ring_close(&e->allowed);
     stages_close(&e->stages);
     pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
@@ -311,7 +336,7 @@ int engine_position(struct engine *e, const struct job *job)
 
 bool engine_is_healthy(const struct engine *e)
 {
-    return !atomic_load(&e->broken);
+    return !atomic_load(&e->broken) && (!e->options.judge || judge_is_sound(e->options.judge));
 }
 
 const struct stages *engine_stages(const struct engine *e)

@@ -81,7 +81,8 @@ MUST_USE enum status engine_submit(struct engine *e, struct job *const *jobs, in
    deadlines stand, of which fairness among tenants makes another order. 0: it does not wait. */
 int engine_position(struct engine *e, const struct job *job);
 
-/* False once a device broke: drain, exit, let the supervisor restart. */
+/* False once a device broke, or what the judge scores with: drain, exit, let the supervisor
+   restart. */
 bool engine_is_healthy(const struct engine *e);
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
 const struct stages *engine_stages(const struct engine *e); /* lives as long as the engine */

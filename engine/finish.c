@@ -1,30 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/finish.h"
 
-#include "base/crypto.h"
+#include "base/log.h"
+#include "engine/judge.h"
 
-/* So that anybody can check that the same request makes the same picture, whatever a mark or a
-   format makes of it afterwards. */
-static void hash_pixels(struct job *job)
+enum status finish_encode(const struct image *image, enum format format, int quality,
+                          struct bytes *body)
 {
-    uint8_t hash[32];
-
-    crypto_sha256(hash, job->image.rgb, (size_t)job->image.width * (size_t)job->image.height * 3);
-    crypto_hex(job->pixels_sha256, hash, sizeof(hash));
+    return encode_image(body, image, (struct encode_options){.format = format, .quality = quality});
 }
 
-static enum status encode(const struct job *job, const struct image *image, struct bytes *body)
+enum status finish_preview(const struct job *job, const struct image *image, struct judge *judge,
+                           struct bytes *body)
 {
-    return encode_image(body, image,
-                        (struct encode_options){.format = job->format, .quality = job->quality});
+    if (judge && !judge_preview(judge, job, image))
+        return ST_REFUSED;
+    return finish_encode(image, job->format, job->quality, body);
 }
 
-enum status finish_preview(const struct job *job, const struct image *image, struct bytes *body)
+/* Nothing of ours brings a picture here that nobody has allowed; if it happens all the same, it is
+   not sent. */
+static bool is_allowed(const struct job *job)
 {
-    return encode(job, image, body);
+    if (job->judged && job->verdict.action <= BAND_BLUR)
+        return true;
+    log_error("unjudged", "id=%s: a picture that nobody allowed was about to be sent", job->id);
+    return false;
 }
 
-enum status finish_run(struct job *job)
+enum status finish_run(struct job *job, const struct judge *judge)
 {
     enum status st;
 
@@ -32,8 +36,13 @@ enum status finish_run(struct job *job)
         image_close(&job->image);
         return why_fail(&job->why, ST_CANCELLED, "nobody waits for this picture");
     }
-    hash_pixels(job);
-    st = encode(job, &job->image, &job->body);
+    if (judge && !is_allowed(job)) {
+        image_close(&job->image);
+        return why_fail(&job->why, ST_REFUSED, "the picture was not judged, so it is not sent");
+    }
+    if (!job->pixels_sha256[0])
+        job_hash_pixels(job);
+    st = finish_encode(&job->image, job->format, job->quality, &job->body);
     image_close(&job->image);
     if (st)
         return why_fail(&job->why, st, "the picture could not be encoded: out of memory");

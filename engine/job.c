@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/job.h"
 
+#include "base/crypto.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -125,6 +127,14 @@ enum status job_set_texts(struct job *job, const char *prompt, size_t prompt_byt
     memcpy(job->negative, negative, negative_bytes);
     job->negative[negative_bytes] = '\0';
     return ST_OK;
+}
+
+void job_hash_pixels(struct job *job)
+{
+    uint8_t hash[32];
+
+    crypto_sha256(hash, job->image.rgb, image_bytes(&job->image));
+    crypto_hex(job->pixels_sha256, hash, sizeof(hash));
 }
 
 const char *job_state_name(enum job_state state)

@@ -44,7 +44,7 @@ struct job_times {
     int64_t first_step_us; /* its first step began */
     int64_t last_step_us;  /* its last one ended */
     int64_t decoded_us;
-    int64_t judged_us; /* what was decided about it is written down */
+    int64_t judged_us; /* it is allowed, and that is written down; or nobody judges here */
     int64_t encoded_us;
     int64_t ended_us; /* handed back, done or not */
 };
@@ -130,6 +130,10 @@ void job_put(struct job_pool *pool, struct job *job);
 /* Copies the texts into the job. ST_INVALID when one is longer than JOB_PROMPT_BYTES_MAX. */
 MUST_USE enum status job_set_texts(struct job *job, const char *prompt, size_t prompt_bytes,
                                    const char *negative, size_t negative_bytes, struct why *why);
+
+/* job->pixels_sha256, so that anybody can check that the same request makes the same picture,
+   whatever a mark or a format makes of it afterwards. */
+void job_hash_pixels(struct job *job);
 
 const char *job_state_name(enum job_state state);
 

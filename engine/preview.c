@@ -12,6 +12,7 @@ struct previews {
     struct ring *inbox;
     pthread_t thread;
     bool running;
+    struct judge *judge;
     void (*back)(void *context, struct job *job);
     void *context;
 };
@@ -74,11 +75,11 @@ enum status preview_make(struct previews *p, struct batch *batch, struct job *jo
 
 /* ---- on the thread of previews ---- */
 
-static void hand_on(struct job *job)
+static void hand_on(struct previews *p, struct job *job)
 {
     struct bytes body = {NULL, 0};
 
-    if (!atomic_load(&job->cancelled) && !finish_preview(job, &job->preview.image, &body))
+    if (!atomic_load(&job->cancelled) && !finish_preview(job, &job->preview.image, p->judge, &body))
         job->previewed(job, job->preview.index, &body);
     image_close(&job->preview.image);
     bytes_close(&body);
@@ -91,13 +92,13 @@ static void *run(void *memory)
     struct job *job;
 
     while ((job = ring_take(p->inbox, -1))) {
-        hand_on(job);
+        hand_on(p, job);
         p->back(p->context, job);
     }
     return NULL;
 }
 
-enum status previews_open(struct previews **out, int jobs_max,
+enum status previews_open(struct previews **out, int jobs_max, struct judge *judge,
                           void (*back)(void *context, struct job *job), void *context,
                           struct why *why)
 {
@@ -107,6 +108,7 @@ enum status previews_open(struct previews **out, int jobs_max,
     *out = p;
     if (!p)
         return why_fail(why, ST_FULL, "no memory for previews");
+    p->judge = judge;
     p->back = back;
     p->context = context;
     st = ring_open(&p->inbox, (size_t)jobs_max);

@@ -3,9 +3,9 @@
  * preview.h - pictures of the way to a picture.
  *
  * At evenly spaced steps the model's own decoder shows what the step made of the picture: the clean
- * latent that the sampler has foretold. It is one more decode of the engine's thread; encoding it
- * and handing it on is for a thread of its own, so that previews never delay what is finished. The
- * latents are only read: with previews or without, the same bytes come out.
+ * latent that the sampler has foretold. It is one more decode of the engine's thread; judging and
+ * encoding it and handing it on is for a thread of its own, so that previews never delay what is
+ * finished. The latents are only read: with previews or without, the same bytes come out.
  *
  * A preview that is not ready when the next one is due is not overtaken: it may then be the last.
  */
@@ -14,11 +14,13 @@
 
 #include "engine/batch.h"
 
+struct judge;
 struct previews;
 
-/* Room for a preview of each of `jobs_max` jobs. `back` is called for a job that was let go while
-   its preview was on the way (job_let_go), on the thread. */
-MUST_USE enum status previews_open(struct previews **out, int jobs_max,
+/* Room for a preview of each of `jobs_max` jobs; those that `judge` (NULL: nobody) does not allow
+   are left out. `back` is called for a job that was let go while its preview was on the way
+   (job_let_go), on the thread. */
+MUST_USE enum status previews_open(struct previews **out, int jobs_max, struct judge *judge,
                                    void (*back)(void *context, struct job *job), void *context,
                                    struct why *why);
 /* When nobody makes any more: those on the way are handed on, and the thread ends. */

@@ -43,6 +43,7 @@ struct vision {
     char *safety_folder[VISION_SAFETY_MAX];
     int safety_count;
     uint8_t sha[SCORES_MODELS + VISION_SAFETY_MAX][32]; /* of every file in use, in order */
+    char file_text[SCORES_MODELS][HEX + 1];
     char sha_text[HEX + 1];
 };
 
@@ -102,7 +103,7 @@ static void lane_close(struct lane *l)
 static enum status open_model(struct vision *v, enum scores_model m, const char *folder,
                               const char *hashes, struct why *why)
 {
-    char *data, hex[HEX + 1];
+    char *data, *hex = v->file_text[m];
     struct why inner = {0};
     size_t bytes = 0;
     enum status st = read_file(&data, &bytes, folder, names[m], FILE_BYTES_MAX, why);
@@ -384,4 +385,9 @@ enum status vision_score(struct vision *v, struct scores *out, const struct imag
 const char *vision_sha256(const struct vision *v)
 {
     return v->sha_text;
+}
+
+const char *vision_file_sha256(const struct vision *v, enum scores_model model)
+{
+    return v->file_text[model];
 }

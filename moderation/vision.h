@@ -56,5 +56,7 @@ MUST_USE enum status vision_score(struct vision *v, struct scores *out,
 /* 64 hex digits over all weights in use, in the order in which they were opened: it goes into every
    decision's record. Borrowed; changes when a checker is added. */
 const char *vision_sha256(const struct vision *v);
+/* The same of one shipped classifier's file alone: what a policy may ask for. */
+const char *vision_file_sha256(const struct vision *v, enum scores_model model);
 
 #endif /* MODERATION_VISION_H */

@@ -60,12 +60,15 @@ static void a_shut_ring_refuses_and_hands_out_what_it_holds(void **state)
     int items[2];
     (void)state;
     assert_int_equal(ring_put(r, &items[0]), ST_OK);
+    assert_false(ring_is_over(r));
 
     ring_shut(r);
     ring_shut(r);
 
     assert_int_equal(ring_put(r, &items[1]), ST_CANCELLED);
+    assert_false(ring_is_over(r));
     assert_ptr_equal(ring_take(r, -1), &items[0]);
+    assert_true(ring_is_over(r));
     assert_null(ring_take(r, -1));
     assert_null(ring_take(r, 60 * 1000 * 1000));
     ring_close(&r);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine/room.h"
 #include "engine/finish.h"
+#include "engine/judge.h"
+
+#include <assert.h>
 
 static void count_end(struct engine *e, const struct job *job)
 {
@@ -48,14 +51,81 @@ void hand_fail(struct engine *e, struct job *job, enum status st, const char *te
     hand_back(e, job);
 }
 
+/* The pictures that are there, at most a batch: whoever is alone does not wait for company. 0:
+   nothing comes any more. */
+static int take_made(struct engine *e, struct job *jobs[JUDGE_BATCH_MAX])
+{
+    struct job *job = NULL;
+    int count = 0;
+
+    while (!job && !ring_is_over(e->outbox))
+        job = ring_take(e->outbox, judge_idle(e->options.judge));
+    for (; job; job = count < JUDGE_BATCH_MAX ? ring_take(e->outbox, 0) : NULL)
+        jobs[count++] = job;
+    return count;
+}
+
+/* Those whose owner has left go before anything is spent on them. Returns how many are left. */
+static int drop_cancelled(struct engine *e, struct job **jobs, int count)
+{
+    int left = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (!atomic_load(&jobs[i]->cancelled)) {
+            jobs[left++] = jobs[i];
+            continue;
+        }
+        atomic_fetch_sub(&e->finishing, 1);
+        hand_fail(e, jobs[i], ST_CANCELLED, "nobody waits for this picture");
+    }
+    return left;
+}
+
+/* What is allowed goes on, and everything else back to its owner, without its pixels. */
+static void pass_on(struct engine *e, struct job *job)
+{
+    enum status st;
+
+    if (job->status) {
+        image_close(&job->image);
+        atomic_fetch_sub(&e->finishing, 1);
+        hand_back(e, job);
+        return;
+    }
+    job->times.judged_us = clock_now_us(&e->clock);
+    st = ring_put(e->allowed, job);
+    assert(st == ST_OK && "there is room for every job that the engine owns");
+    (void)st;
+}
+
+void *hand_judge_main(void *argument)
+{
+    struct engine *e = argument;
+    struct job *jobs[JUDGE_BATCH_MAX];
+    int count;
+
+    while ((count = take_made(e, jobs))) {
+        count = drop_cancelled(e, jobs, count);
+        if (count)
+            judge_pictures(e->options.judge, jobs, count);
+        for (int i = 0; i < count; i++)
+            pass_on(e, jobs[i]);
+    }
+    ring_shut(e->allowed);
+    return NULL;
+}
+
 void *hand_main(void *argument)
 {
     struct engine *e = argument;
+    struct judge *judge = e->options.judge;
+    struct ring *inbox = judge ? e->allowed : e->outbox;
     struct job *job;
 
-    while ((job = ring_take(e->outbox, -1))) {
-        job->times.judged_us = clock_now_us(&e->clock);
-        job->status = finish_run(job);
+    while ((job = ring_take(inbox, -1))) {
+        if (!judge)
+            job->times.judged_us = clock_now_us(&e->clock);
+        job->status = finish_run(job, judge);
         if (!job->status)
             job->times.encoded_us = clock_now_us(&e->clock);
         atomic_fetch_sub(&e->finishing, 1);

@@ -4,7 +4,7 @@
  *
  *     engine.c  opens and closes it, and lets jobs in, from any thread
  *     turn.c    the engine threads: one owns each device and takes turns on it
- *     hand.c    the finish threads, and how a job goes back to whoever asked
+ *     hand.c    the judge's thread, the finish threads, and how a job goes back to whoever asked
  */
 #ifndef ENGINE_ENGINE_ROOM_H
 #define ENGINE_ENGINE_ROOM_H
@@ -34,7 +34,10 @@ struct engine {
     pthread_mutex_t lock;   /* of the schedule, and of `shut`; held for no longer than it thinks */
     pthread_cond_t changed; /* somebody came, or nobody will */
     struct schedule *schedule;
-    struct ring *outbox; /* from the engine threads to the finish threads */
+    struct ring *outbox; /* from the engine threads to the judge's, or else to the finish threads */
+    struct ring *allowed; /* from the judge's to the finish threads; NULL: there is no judge */
+    pthread_t judging;    /* the judge's thread */
+    bool judging_started;
     struct previews *previews;
     pthread_t finisher[OPTIONS_FINISH_MAX];
     int finishers;         /* started */
@@ -58,6 +61,9 @@ void turn_refuse_new(struct engine *e);
 /* How many wait, and since when the first of them; INT64_MAX when nobody does. */
 int turn_waiting(struct engine *e, int64_t *since_us);
 
+/* The judge's thread; its argument is the engine. It ends with the outbox, and ends the ring of
+   what was allowed. */
+void *hand_judge_main(void *engine);
 /* A finish thread; its argument is the engine. */
 void *hand_main(void *engine);
 /* The job goes back to whoever asked, for good or bad, once nobody here has it any more. */
