@@ -61,7 +61,7 @@ const TROUBLE = {
     stale: "This item has changed while you were looking at it. It was loaded again: please look once more.",
     decided_before: "You took part in an earlier decision about this, so somebody else has to decide it.",
     break_due: "It is time for a break.",
-    exposure_cap: "You have opened as many pictures as one person should in such a time.",
+    exposure_cap: "You have uncovered as many pictures as one person should in an hour.",
     insufficient_permissions: "This key may not do that.",
     unreachable: "The server could not be reached. Nothing is lost: please try again.",
 };

@@ -11,7 +11,7 @@ const seen = {stats: null, items: [], reviewer: "", closing: null, busy: false};
 
 const percent = (value) => value === null || value === undefined ? DASH
     : value > 0 && value < 0.1 ? (100 * value).toFixed(1).replace(/\.0$/, "") + " %" : Math.round(100 * value) + " %";
-const perHour = (value) => value === null || value === undefined ? DASH : value.toFixed(1).replace(/\.0$/, "");
+const figure = (value) => value === null || value === undefined ? DASH : value.toFixed(1).replace(/\.0$/, "");
 
 /* ---- numbers that lead somewhere ---- */
 
@@ -54,8 +54,8 @@ function tiles(s) {
     byId("tiles").replaceChildren(
         tile("Open", link(s.open ?? DASH, {state: "open"})),
         tile("Overdue", link(s.overdue ?? DASH, {overdue: true}), "escalated, still open", s.overdue ? "bad" : ""),
-        tile("The oldest waits for", duration(s.oldest_age_s)),
-        tile("Arrive, an hour", perHour(s.arrivals_per_hour), "decided: " + perHour(s.completions_per_hour),
+        tile("The oldest waits for", s.open ? duration(s.oldest_age_s) : DASH),
+        tile("Arrive, an hour", figure(s.arrivals_per_hour), "decided: " + figure(s.completions_per_hour),
             behind ? "warn" : ""),
         tile("Utilisation", percent(s.utilisation), count(s.reviewers_active ?? 0, "reviewer") + " at work",
             s.utilisation >= 1 ? "bad" : s.utilisation >= 0.8 ? "warn" : ""),
@@ -208,7 +208,7 @@ function people(s) {
             flag(r.fast_alarm, "very fast")),
             make("td", {}, link(r.decided, {reviewer: r.reviewer, state: "decided"})),
             make("td", {}, ...interval(r.let_go)), make("td", {}, ...interval(r.golden)),
-            make("td", {}, [t.p10, t.p50, t.p90].map((v) => v ?? DASH).join(", ")),
+            make("td", {}, [t.p10, t.p50, t.p90].map((v) => v === null || v === undefined ? DASH : v < 10 ? figure(v) : Math.round(v)).join(", ")),
             make("td", {}, spark(r.seconds_buckets || [], r.fast_alarm)), make("td", {}, String(r.identical_run ?? DASH)),
             make("td", {}, String(r.full_views_today ?? DASH)),
             make("td", {}, r.minutes_since_break === null || r.minutes_since_break === undefined ? DASH

@@ -98,8 +98,8 @@ function counts() {
     add(false, mine.decided_today ?? 0, "decided today");
     if (mine.full_views_per_hour)
         add(mine.full_views_hour >= 0.8 * mine.full_views_per_hour,
-            mine.full_views_hour + " of " + mine.full_views_per_hour, "opened in full this hour");
-    add(false, mine.full_views_today ?? 0, mine.full_views_per_hour ? "today" : "opened in full today");
+            mine.full_views_hour + " of " + mine.full_views_per_hour, "uncovered this hour");
+    add(false, mine.full_views_today ?? 0, mine.full_views_per_hour ? "today" : "uncovered today");
     if (since !== null)
         add(mine.break_every_minutes && since >= 0.8 * mine.break_every_minutes, since,
             "min since a break");
@@ -209,7 +209,7 @@ async function fail(answer) {
 
     if (answer.status === 401 || !item)
         return;
-    if (code === "lease_over" || answer.status === 404) {
+    if (code === "lease_over" || code === "not_in_this_state" || answer.status === 404) {
         lost(sentence(code === "lease_over" ? answer.error
             : {message: "This item is not there any more: its owner took it back, or it was decided"}));
     } else if (code === "decided_before") {

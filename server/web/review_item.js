@@ -3,11 +3,14 @@
 const REASONS = {medical: "It is medical or educational", art: "It is art or history",
     not_what_it_says: "It does not show what the check reported", other: "Another reason"};
 
-const EVENTS = {"item.queued": "Put into the queue", "item.claimed": "Taken by a reviewer",
-    "item.viewed": "Looked at", "item.released": "Put back", "item.skipped": "Skipped",
-    "item.asked": "The owner was asked", "item.replied": "The owner answered",
-    "item.decided": "Decided", "item.escalated": "Its time was over", "item.superseded": "Decided elsewhere",
-    "item.withdrawn": "Taken back by its owner", "decision.blocked": "Blocked", "decision.held": "Held"};
+const EVENTS = {judged: "Judged by the machine", "item.queued": "Put into the queue",
+    "item.claimed": "Taken by a reviewer", "item.viewed": "Looked at", "item.released": "Put back",
+    "item.returned": "Back in the queue: its time was over", "item.skipped": "Skipped",
+    "item.asked": "The owner was asked", "item.decided": "Decided",
+    "item.escalated": "Not looked at in the promised time", "item.superseded": "Decided elsewhere",
+    "item.expired": "Expired", "appeal.filed": "The owner asked for a second look",
+    "appeal.replied": "The owner answered", "appeal.withdrawn": "The owner took it back",
+    "decision.expired": "What was kept is deleted"};
 
 /* ---- drawing the item; every text of it is a stranger's ---- */
 
@@ -164,7 +167,7 @@ async function view(variant) {
     if (desk.item !== item)
         return;
     if (got.error && got.error.code === "exposure_cap") { /* the other steps are still there */
-        tell("warn", sentence(got.error) + " You can still look at it blurred or in grey, or skip it.");
+        tell("warn", sentence(got.error) + " You can still look at it blurred, or skip it.");
         return;
     }
     if (got.error) {
@@ -177,7 +180,7 @@ async function view(variant) {
     desk.seen = Math.max(desk.seen, step);
     drawFrame();
     say("The picture is shown " + STEP_WORDS[variant] + ".");
-    if (variant === "full")
+    if (variant !== "blur")
         lookAtDay();
 }
 

@@ -143,9 +143,9 @@ class Page:
         """Until the expression is true. The value that it then has."""
         until = time.monotonic() + seconds
         while True:
-            value = self.run(code)
-            if value:
-                return value
+            done = self.ask("Runtime.evaluate", expression=code, returnByValue=True)
+            if "exceptionDetails" not in done and done["result"].get("value"): # a page that is going has no body
+                return done["result"]["value"]
             assert time.monotonic() < until, ("never came", code, self.text()[-1500:], self.said)
             time.sleep(0.05)
 

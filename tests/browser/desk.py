@@ -216,7 +216,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if verb == "view":
             url = f"/v1/review/items/{desk.claimed['id']}/image?variant={body['variant']}&view={len(desk.calls)}"
             desk.tokens[url] = body["variant"]
-            desk.mine["full_views_hour"] += body["variant"] == "full"
+            desk.mine["full_views_hour"] += body["variant"] != "blur"
             return self.send(200, {"url": url, "expires_s": 60})
         if verb == "decide":
             desk.mine["decided_today"] += 1

@@ -116,7 +116,7 @@ def check_picture(console):
     page.press("Escape")
     assert not page.run("document.images.length"), "hidden at once"
     console.show("3", "in full colour")
-    page.wait("document.querySelector('#counts').innerText.includes('10 of 60')")
+    page.wait("document.querySelector('#counts').innerText.includes('11 of 60')")
     console.look("item_full")
     page.run("document.querySelector('#answer').focus()")
     page.press("Escape")
@@ -236,7 +236,7 @@ def check_trouble(console):
     console.show("2", "in grey")
     desk.next["view"] = (429, "exposure_cap")
     page.press("3")
-    page.wait("document.querySelector('#notice').innerText.includes('blurred or in grey')")
+    page.wait("document.querySelector('#notice').innerText.includes('still look at it blurred')")
     assert page.run("document.images.length") == 1, "the item is still his, and so is what was shown"
     page.click("#put-back")
     desk.next["claim"] = (429, "exposure_cap")
