@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define RUNS_MAX 1000
 
@@ -23,7 +24,9 @@ struct bench {
     struct clock clock;
     const char *folder;
     int threads, runs, size;
-    double times[RUNS_MAX];
+    double times[RUNS_MAX], cpu[RUNS_MAX];
+    int64_t wall_start;
+    clock_t cpu_start;
 };
 
 static int by_size(const void *a, const void *b)
@@ -34,13 +37,29 @@ static int by_size(const void *a, const void *b)
 }
 
 struct times {
-    double median, least;
+    double median, least, cpu;
 };
+
+static void start(struct bench *b)
+{
+    b->wall_start = clock_now_us(&b->clock);
+    b->cpu_start = clock();
+}
+
+/* Runs before 0 only warm up. */
+static void stop_watch(struct bench *b, int run)
+{
+    if (run < 0)
+        return;
+    b->times[run] = (double)(clock_now_us(&b->clock) - b->wall_start) / 1e3;
+    b->cpu[run] = (double)(clock() - b->cpu_start) * 1e3 / CLOCKS_PER_SEC;
+}
 
 static struct times sum_up(struct bench *b)
 {
     qsort(b->times, (size_t)b->runs, sizeof(double), by_size);
-    return (struct times){b->times[b->runs / 2], b->times[0]};
+    qsort(b->cpu, (size_t)b->runs, sizeof(double), by_size);
+    return (struct times){b->times[b->runs / 2], b->times[0], b->cpu[b->runs / 2]};
 }
 
 static void stop(const char *what, const struct why *why)
@@ -85,16 +104,14 @@ static struct times time_network(struct bench *b, const char *name)
         stop(path, &why);
     for (int i = -3; i < b->runs; i++) {
         struct tensor x, y;
-        int64_t start;
 
         if (i == -3)
             device_measure_begin(d);
         x = tensor_carve(&d->arena, DTYPE_F32, 1, NSFW_SIZE, NSFW_SIZE, 3);
         y = tensor_carve(&d->arena, DTYPE_F32, 1, 1, 1, NSFW_CLASSES);
-        start = clock_now_us(&b->clock);
+        start(b);
         nsfw_forward(n, y, x);
-        if (i >= 0)
-            b->times[i] = (double)(clock_now_us(&b->clock) - start) / 1e3;
+        stop_watch(b, i);
         arena_rewind(&d->arena, 0);
         if (i == -3 && device_measure_end(d, &why))
             stop("memory", &why);
@@ -118,12 +135,10 @@ static struct times time_vision(struct bench *b, int count)
     for (int i = 0; i < VISION_BATCH_MAX; i++)
         images[i] = &image;
     for (int i = -2; i < b->runs; i++) {
-        int64_t start = clock_now_us(&b->clock);
-
+        start(b);
         if (vision_score(v, scores, images, NULL, count, &why))
             stop("score", &why);
-        if (i >= 0)
-            b->times[i] = (double)(clock_now_us(&b->clock) - start) / 1e3;
+        stop_watch(b, i);
     }
     vision_close(&v);
     image_close(&image);
@@ -132,7 +147,7 @@ static struct times time_vision(struct bench *b, int count)
 
 static void print_row(const char *name, struct times t)
 {
-    printf("  %-12s %8.2f (%8.2f)\n", name, t.median, t.least);
+    printf("  %-12s %8.2f (%8.2f), CPU %8.2f\n", name, t.median, t.least, t.cpu);
 }
 
 static void report(struct bench *b)
@@ -147,8 +162,8 @@ static void report(struct bench *b)
     eight = time_vision(b, VISION_BATCH_MAX);
     print_row("both", one);
     print_row("both, of 8", eight);
-    printf("  a batch of 8 is %.2f (%.2f) x one\n", eight.median / one.median,
-           eight.least / one.least);
+    printf("  a batch of 8 is %.2f (%.2f) x one, CPU %.2f\n", eight.median / one.median,
+           eight.least / one.least, eight.cpu / one.cpu);
 }
 
 int main(int argc, char **argv)
