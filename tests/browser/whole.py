@@ -62,9 +62,6 @@ class Stage:
                                "--tenant", tenant], cwd=ROOT, check=True, capture_output=True, text=True)
         return said.stdout.split()[0]
 
-    def has_desk(self):
-        return ask(self.server.api, "/v1/review/mine")[0].status != 404
-
     def make(self, seed, status):
         """What came of a picture, and the path of its owner's page."""
         answer, body = ask(self.server.api, "/v1/images/generations", {"prompt": PROMPT, "seed": seed},
@@ -96,6 +93,18 @@ class Stage:
         assert not found, (name, found)
         if self.keep:
             page.shot(os.path.join(self.keep, f"whole_{name}.png"))
+
+
+def has_desk(limner):
+    told = subprocess.run([limner, "serve", "--help"], capture_output=True, text=True, check=False)
+    if "--policy" not in told.stdout + told.stderr:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(limner, folder)
+        try:
+            return ask(server.api, "/v1/review/mine")[0].status != 404
+        finally:
+            server.close()
 
 
 def claim(page):
@@ -216,13 +225,13 @@ def main():
     if not chromium.PROGRAM:
         print("skipped: no Chromium")
         sys.exit(77)
+    if not has_desk(limner):
+        print("skipped: this limner has no policy, or answers nothing at /v1/review/")
+        sys.exit(77)
     for band in ("block", "hold"):
         with tempfile.TemporaryDirectory() as folder, chromium.Chromium() as browser:
             stage = Stage(limner, folder, browser, keep, band)
             try:
-                if not stage.has_desk():
-                    print("skipped: this limner answers nothing at /v1/review/")
-                    sys.exit(77)
                 if band == "hold":
                     check_held(stage)
                 else:
