@@ -314,6 +314,7 @@ static struct tensor carve(const struct nsfw *n, struct tensor x, int64_t channe
                         channels);
 }
 
+/* y may be x where the block adds. */
 static void run_block(const struct nsfw *n, const struct block *b, struct tensor y, struct tensor x)
 {
     struct device *d = n->device;
@@ -342,8 +343,11 @@ void nsfw_forward(const struct nsfw *n, struct tensor logits, struct tensor x)
     d->ops.affine(d, pixels, x, n->pixel_scale, n->pixel_shift);
     d->ops.conv(d, h, pixels, &n->stem.weight, &(struct epilogue){.act = ACT_RELU6});
     for (int i = 0; i < BLOCKS; i++) {
-        y = carve(n, h, n->block[i].project.outputs, stride_of(i));
-        run_block(n, &n->block[i], y, h);
+        const struct block *b = &n->block[i];
+
+        y = b->adds ? h
+                    : carve(n, h, b->project.outputs, stride_of(i)); /* added in place: no copy */
+        run_block(n, b, y, h);
         h = y;
     }
     y = carve(n, h, n->head.outputs, 1);
