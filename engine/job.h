@@ -54,7 +54,7 @@ struct job_times {
 struct job_owner {
     char tenant[STORE_JOB_TENANT_MAX];
     char context[STORE_NAME_MAX]; /* that was claimed, and that the tenant holds */
-    char user[STORE_NAME_MAX];    /* the caller's own word for whom it is */
+    char user[STORE_USER_MAX];    /* the caller's own word for whom it is */
     char request[STORE_NAME_MAX];
     char job[STORE_ID_MAX];        /* of the store's, when it is promised */
     int index;                     /* which of the request's pictures */

@@ -209,6 +209,7 @@ static const struct store_ops ops = {
     .job_start = jobs_start,
     .job_end = jobs_end,
     .job_picture = jobs_picture,
+    .job_decisions = jobs_decisions,
     .job_sweep = jobs_sweep,
     .decision_add = decisions_add,
     .decision_find = decisions_find,

@@ -104,6 +104,10 @@ struct store_ops {
        or none. */
     enum status (*job_picture)(struct store *s, const struct store_job *job, int k,
                                struct store_picture *out, struct why *why);
+    /* The decisions that its pictures name, by their numbers, without their bytes, into room for
+       `count`; empty where there is none. */
+    enum status (*job_decisions)(struct store *s, const struct store_job *job,
+                                 char (*out)[STORE_ID_MAX], int count, struct why *why);
     /* What is too old or too much goes, the oldest first. */
     enum status (*job_sweep)(struct store *s, int64_t now_s, struct store_keep keep,
                              struct why *why);

@@ -231,6 +231,7 @@ static void a_held_job_ends_with_its_last_picture(void **state)
     struct store_bytes body;
     struct store_job job, out;
     struct store_item item;
+    char named[6][STORE_ID_MAX];
     struct why why = {""};
 
     (void)state;
@@ -259,6 +260,10 @@ static void a_held_job_ends_with_its_last_picture(void **state)
         assert_string_equal(picture.decision, decisions[k] ? decisions[k] : "");
         free(picture.data.data);
     }
+    rows_good(s->ops->job_decisions(s, &job, named, 6, &why), &why);
+    for (int k = 0; k < 6; k++)
+        assert_string_equal(named[k], k < 4 && decisions[k] ? decisions[k] : "");
+    rows_good(s->ops->job_decisions(s, &job, named, 1, &why), &why); /* as many as there is room */
     store_close(&s);
 }
 

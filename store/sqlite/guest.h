@@ -68,6 +68,8 @@ enum status jobs_end(struct store *s, const struct store_job *job,
                      const struct store_picture *pictures, int count, struct why *why);
 enum status jobs_picture(struct store *s, const struct store_job *job, int k,
                          struct store_picture *out, struct why *why);
+enum status jobs_decisions(struct store *s, const struct store_job *job, char (*out)[STORE_ID_MAX],
+                           int count, struct why *why);
 enum status jobs_sweep(struct store *s, int64_t now_s, struct store_keep keep, struct why *why);
 /* The job of a picture that was stopped by this decision is over, when nothing of it is held any
    more. Inside a transaction. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAMED_MAX 16 /* pictures of a job whose decisions are told */
+
 #define COLUMNS                                                                                    \
     "seq, id, tenant, state, ifnull(key, ''), hash, model, width, height, steps, images, seed, "   \
     "format, raw, cut, created_s, deadline_ms, finished_s, starts, falls, event, status, code, "   \
@@ -355,6 +357,50 @@ enum status jobs_picture(struct store *store, const struct store_job *job, int k
     pthread_mutex_lock(&s->lock);
     st = picture(s, job->seq, k, out, why);
     pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+struct named {
+    int k;
+    char decision[STORE_ID_MAX];
+};
+
+static void read_named(struct row *r, void *to)
+{
+    struct named *named = to;
+
+    named->k = row_small(r);
+    row_text(r, named->decision, sizeof(named->decision));
+}
+
+static enum status collect_named(struct sqlite *s, int64_t seq, struct named *named, int *count,
+                                 struct why *why)
+{
+    sqlite3_stmt *row;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    st = sqlite_prepare(s, &row, why, "SELECT k, decision FROM pictures WHERE job = ? ORDER BY k",
+                        "i", seq);
+    if (!st)
+        st = row_collect(s, row, read_named, named, sizeof(*named), count, why);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+enum status jobs_decisions(struct store *store, const struct store_job *job,
+                           char (*out)[STORE_ID_MAX], int count, struct why *why)
+{
+    struct named named[NAMED_MAX];
+    int found = count < NAMED_MAX ? count : NAMED_MAX;
+    enum status st = collect_named((struct sqlite *)store, job->seq, named, &found, why);
+
+    for (int i = 0; i < count; i++)
+        out[i][0] = '\0';
+    for (int i = 0; i < found && !st; i++) {
+        if (named[i].k < count)
+            memcpy(out[named[i].k], named[i].decision, sizeof(named[i].decision));
+    }
     return st;
 }
 
