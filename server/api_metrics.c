@@ -23,7 +23,13 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
     struct health_gpu gpus[HEALTH_GPUS_MAX];
     struct engine *e = service_engine(s);
     struct metrics_page page = {
-        .version = LIMNER_VERSION, .names = names, .name_count = count, .engine = e};
+        .version = LIMNER_VERSION,
+        .names = names,
+        .name_count = count,
+        .engine = e,
+        .judge = s->judge,
+        .hook = atomic_load(&s->draining) ? NULL : s->hook, /* closed while it drains */
+        .now_s = clock_unix_s()};
     struct engine_stats stats = {0};
     struct process_use use;
     struct answer answer;

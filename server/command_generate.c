@@ -7,6 +7,7 @@
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/save.h"
+#include "server/shipped.h"
 #include "server/show.h"
 
 #include <errno.h>
@@ -241,7 +242,7 @@ static enum status fill_in(struct command *c, struct why *why)
     }
     st = read_format(c, why);
     if (!st && !c->generate.model_folder) {
-        st = config_find_starter(c->model_default, sizeof(c->model_default), why);
+        st = shipped_find(c->model_default, sizeof(c->model_default), SHIPPED_STARTER, why);
         c->generate.model_folder = c->model_default;
     }
     return st;

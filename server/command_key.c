@@ -4,13 +4,12 @@
 #include "server/auth.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/expiry.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const char help[] =
     "limner key - who may ask a server for what\n\n"
@@ -45,44 +44,6 @@ static int complain(const struct why *why, int code)
 
 /* ---- flags ---- */
 
-static enum status read_date(int64_t *out, const char *text)
-{
-    struct tm day = {.tm_isdst = 0};
-    const char *end = strptime(text, "%Y-%m-%d", &day);
-
-    if (!end || *end)
-        return ST_INVALID;
-    *out = (int64_t)timegm(&day);
-    return ST_OK;
-}
-
-/* Seconds since 1970; 0: never. */
-static enum status read_expiry(int64_t *out, const char *text, int64_t now_s, struct why *why)
-{
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'m', 60}, {'h', 3600}, {'d', 86400}};
-    char *end;
-    long count;
-
-    *out = 0;
-    if (!strcmp(text, "never"))
-        return ST_OK;
-    errno = 0;
-    count = strtol(text, &end, 10);
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (!errno && count > 0 && count <= 1000000 && end[0] == units[i].unit && !end[1])
-            *out = now_s + count * units[i].seconds;
-    }
-    if (!*out && read_date(out, text))
-        return why_fail(why, ST_INVALID,
-                        "--expires takes 30d, 12h, 45m, 2030-12-31 or never, not '%.32s'", text);
-    if (*out <= now_s)
-        return why_fail(why, ST_INVALID, "--expires %.32s lies in the past", text);
-    return ST_OK;
-}
-
 static enum status copy(char *out, size_t size, const char *value, const char *flag,
                         struct why *why)
 {
@@ -104,7 +65,7 @@ static enum status take_flag(struct wish *w, int flag, char *value, struct why *
     case 's':
         return scope_parse(&w->key.scopes, value, why);
     case 'e':
-        return read_expiry(&w->key.expires_s, value, w->now_s, why);
+        return expiry_read(&w->key.expires_s, value, w->now_s, why);
     case 'n':
         return copy(w->key.note, sizeof(w->key.note), value, "--note", why);
     case 'S':
@@ -174,15 +135,6 @@ static const char *state_of(const struct store_key *key, int64_t now_s)
     return key->expires_s && key->expires_s <= now_s ? "expired" : "live";
 }
 
-static void print_day(char out[24], int64_t time_s)
-{
-    time_t time = (time_t)time_s;
-    struct tm parts;
-
-    if (!time_s || !gmtime_r(&time, &parts) || !strftime(out, 24, "%Y-%m-%d %H:%M", &parts))
-        snprintf(out, 24, "never");
-}
-
 static void write_time(struct json_out *o, const char *name, int64_t time_s)
 {
     if (time_s)
@@ -250,10 +202,10 @@ static int print_list(const struct wish *w, const struct store_key *keys, int co
     printf("%-12s  %-7s  %-16s  %-16s  %-16s  %s\n", "PREFIX", "STATE", "TENANT", "CREATED (UTC)",
            "EXPIRES (UTC)", "SCOPES");
     for (int i = 0; i < count; i++) {
-        char created[24], expires[24], scopes[SCOPE_TEXT_MAX];
+        char created[EXPIRY_TEXT_MAX], expires[EXPIRY_TEXT_MAX], scopes[SCOPE_TEXT_MAX];
 
-        print_day(created, keys[i].created_s);
-        print_day(expires, keys[i].expires_s);
+        expiry_print(created, keys[i].created_s);
+        expiry_print(expires, keys[i].expires_s);
         scope_print(scopes, keys[i].scopes);
         printf("%-12s  %-7s  %-16s  %-16s  %-16s  %s%s%s\n", keys[i].prefix,
                state_of(&keys[i], w->now_s), keys[i].tenant, created, expires, scopes,
@@ -306,7 +258,7 @@ static int list(const struct wish *w, struct store *store)
 
 static int revoke(const struct wish *w, struct store *store)
 {
-    char prefix[STORE_PREFIX_MAX], day[24];
+    char prefix[STORE_PREFIX_MAX], day[EXPIRY_TEXT_MAX];
     struct store_key key;
     struct why why = {""};
 
@@ -315,7 +267,7 @@ static int revoke(const struct wish *w, struct store *store)
         return complain(&why, 1);
     if (w->json)
         return print_one(w, &key, NULL);
-    print_day(day, key.revoked_s);
+    expiry_print(day, key.revoked_s);
     printf("%s is revoked since %s UTC\n", key.prefix, day);
     return 0;
 }

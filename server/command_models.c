@@ -2,6 +2,7 @@
 #include "models/model.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/shipped.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -95,7 +96,7 @@ static int list_starter(void)
     char folder[PATH_MAX];
     struct why why;
 
-    if (config_find_starter(folder, sizeof(folder), &why)) {
+    if (shipped_find(folder, sizeof(folder), SHIPPED_STARTER, &why)) {
         fprintf(stderr, "limner: %s\n", why.text);
         return 1;
     }

@@ -6,8 +6,8 @@
  * answers the rest), the network, and the pools. A second signal ends the waiting at once.
  *
  * The main thread is also the one that may wait for a disk: twice a second it looks whether
- * somebody made or revoked a key, and SIGHUP makes it read the tenants and their limits again.
- * Requests under way keep what they were granted.
+ * somebody made or revoked a key, and SIGHUP makes it read the tenants, their limits and the
+ * policies again. Requests under way keep what they were granted.
  */
 #include "base/log.h"
 #include "server/api_dashboard.h"
@@ -16,7 +16,9 @@
 #include "server/config.h"
 #include "server/desk.h"
 #include "server/generation.h"
+#include "server/grants.h"
 #include "server/history.h"
+#include "server/judging.h"
 #include "server/keeper.h"
 #include "server/listen.h"
 #include "server/restart.h"
@@ -49,6 +51,7 @@ struct server {
     char **args;
     struct service service;
     int sole; /* the hold on the state folder */
+    struct judging judging;
     struct store *store;
     bool store_failed;         /* as it was said already */
     struct store_usage *usage; /* room for STORE_USAGE_MAX */
@@ -123,6 +126,7 @@ static void *load(void *memory)
         .size_max = c->size_max,
         .queue_s = c->queue_s,
         .costs = s->costs,
+        .judge = s->service.judge,
         .vae_tile = c->vae_tile,
     };
     struct device_options device = {
@@ -242,6 +246,7 @@ static void look_at_keys(struct server *s)
     bool changed;
 
     note_store(s, auth_load(s->service.auth, s->store, &changed, &why), &why);
+    note_store(s, grants_load(s->service.grants, s->store, &why), &why);
     if (!changed)
         return;
     log_info("keys", "count=%d%s", auth_count(s->service.auth),
@@ -274,13 +279,14 @@ static void reload(struct server *s)
     enum status st = config_read(&fresh, s->arg_count, s->args, &why);
 
     if (!st)
-        st = config_add_starter(&fresh, &why);
+        st = config_add_shipped(&fresh, &why);
     if (!st)
         st = take_tenants(s, &fresh, &why);
     if (st) {
         log_error("not_reloaded", "%s: everything is as it was", why.text);
     } else {
         set_limits(&s->service, &fresh);
+        judging_reload(&s->service, &fresh);
         log_info("reloaded", "tenants=%d", fresh.tenant_count);
         config_compare(&s->config, &fresh, other, sizeof(other));
         if (other[0])
@@ -323,6 +329,8 @@ static enum status start(struct server *s, struct why *why)
     s->service.size_max = s->config.size_max;
     s->service.seats = s->config.seats;
     st = open_keys(s, why);
+    if (!st)
+        st = judging_open(&s->judging, &s->service, &s->config, s->store, why);
     if (st)
         return st;
     st = open_jobs(s, jobs_max, why);
@@ -412,6 +420,7 @@ static void tear_down(struct server *s)
     desk_close(&s->service.desk);
     generations_close(&s->service.generations);
     history_close(&s->service.history);
+    judging_close(&s->judging, &s->service);
     auth_close(&s->service.auth);
     tenant_close(&s->service.tenants);
     store_close(&s->store);
@@ -425,6 +434,7 @@ static void stop(struct server *s, const sigset_t *signals)
 
     atomic_store(&s->service.draining, true);
     http_drain(s->service.http);
+    judging_drain(&s->service);
     keeper_drain(s->service.keeper);
     log_info("draining", "requests=%d jobs=%d limit_s=%d", http_busy(s->service.http),
              keeper_busy(s->service.keeper), s->config.drain_s);
@@ -497,7 +507,7 @@ int command_serve(int count, char **args)
     int code = 0;
 
     if (config_read(&s.config, count, args, &why) ||
-        (!s.config.help && config_add_starter(&s.config, &why))) {
+        (!s.config.help && config_add_shipped(&s.config, &why))) {
         fprintf(stderr, "limner serve: %s\n", why.text);
         code = 2;
     } else if (s.config.help) {

@@ -19,6 +19,7 @@ int command_generate(int count, char **args);
 int command_models(int count, char **args);
 int command_bench(int count, char **args);
 int command_key(int count, char **args);
+int command_context(int count, char **args);
 int command_policy(int count, char **args);
 
 #endif /* SERVER_COMMANDS_H */

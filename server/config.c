@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/config.h"
 
+#include "engine/judge.h"
 #include "kernels/devices.h"
 #include "models/vae.h"
 #include "server/request.h"
+#include "server/shipped.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -27,7 +29,10 @@
 enum kind {
     KIND_TEXT,
     KIND_INT,
-    KIND_LIMIT, /* a number that a running server can change */
+    KIND_LIMIT,  /* a number that a running server can change */
+    KIND_FILE,   /* a text that names a file which SIGHUP reads again */
+    KIND_SECRET, /* a text that names a file; what the environment has is the secret itself */
+    KIND_URL,
     KIND_TILE,
     KIND_MODELS,
     KIND_PRECISION,
@@ -75,6 +80,18 @@ static const struct setting settings[] = {
      "how long a job that is over, its pictures and its Idempotency-Key are kept"},
     {"jobs-room", KIND_INT, AT(jobs_mib), 1, CONFIG_ROOM_MAX, "MIB",
      "how much of these is kept; beyond, the oldest go"},
+    {"policy", KIND_FILE, AT(policy), 0, 0, "FILE",
+     "what is allowed, held and blocked; not named: the one that comes with limner"},
+    {"policy-shadow", KIND_FILE, AT(policy_shadow), 0, 0, "FILE",
+     "a candidate, whose decisions are only written down beside the live ones"},
+    {"classifiers", KIND_TEXT, AT(classifiers), 0, 0, "DIR", "what looks at the pictures"},
+    {"judge-threads", KIND_INT, AT(judge_threads), 1, JUDGE_THREADS_MAX, "N",
+     "threads that look at pictures"},
+    {"vault-key", KIND_SECRET, AT(vault_key), 0, 0, "FILE",
+     "file with the master key of what is held; not named: vault.key in the state folder. "
+     "LIMNER_VAULT_KEY is the key itself, and wins"},
+    {"public-url", KIND_URL, AT(public_url), 0, 0, "URL",
+     "how clients reach this server: links in answers begin with it"},
     {"io-threads", KIND_INT, AT(io_threads), 1, CONFIG_IO_MAX, "N", "threads for the network"},
     {"connections", KIND_INT, AT(connections), 1, CONFIG_CONNECTS_MAX, "N",
      "connections at the same time"},
@@ -90,6 +107,7 @@ static const struct setting settings[] = {
 
 #undef AT
 #define AT(field) offsetof(struct tenant_limits, field)
+#define WEBHOOK   COUNT_OF(limits) /* its place among the values of a tenant */
 
 /* Of each tenant, in the file. */
 static const struct setting limits[] = {
@@ -176,6 +194,34 @@ static enum status set_hook_action(struct config *c, const char *value, const ch
     return ST_OK;
 }
 
+/* What is sent to clients as the beginning of a link, or is called by us. */
+static enum status check_url(const char *name, const char *value, const char *origin,
+                             struct why *why)
+{
+    size_t bytes = strlen(value);
+    bool good = (!strncmp(value, "http://", 7) && bytes > 7) ||
+                (!strncmp(value, "https://", 8) && bytes > 8);
+
+    for (size_t i = 0; i < bytes && good; i++)
+        good = value[i] > ' ' && value[i] < 127 && !strchr("\"'<>\\", value[i]);
+    if (good && bytes < CONFIG_WEBHOOK_MAX && value[bytes - 1] != '/')
+        return ST_OK;
+    return why_fail(why, ST_INVALID,
+                    "%s: %s must be an http:// or https:// address of at most %d characters, "
+                    "without a slash at its end, not '%.64s'",
+                    origin, name, CONFIG_WEBHOOK_MAX - 1, value);
+}
+
+static enum status set_url(struct config *c, const struct setting *s, const char *value,
+                           const char *origin, struct why *why)
+{
+    enum status st = check_url(s->name, value, origin, why);
+
+    if (!st)
+        *(const char **)field_of(c, s) = value;
+    return st;
+}
+
 static enum status add_model(struct config *c, const char *value, const char *origin,
                              struct why *why)
 {
@@ -193,6 +239,8 @@ static enum status set(struct config *c, const struct setting *s, const char *va
         return why_fail(why, ST_INVALID, "%s: %s is empty", origin, s->name);
     switch (s->kind) {
     case KIND_TEXT:
+    case KIND_FILE:
+    case KIND_SECRET:
         *(const char **)field_of(c, s) = value;
         return ST_OK;
     case KIND_INT:
@@ -207,6 +255,8 @@ static enum status set(struct config *c, const struct setting *s, const char *va
         return set_hook_action(c, value, origin, why);
     case KIND_MODELS:
         return add_model(c, value, origin, why);
+    case KIND_URL:
+        return set_url(c, s, value, origin, why);
     }
     return ST_INVALID;
 }
@@ -215,7 +265,7 @@ static enum status set(struct config *c, const struct setting *s, const char *va
 
 static struct config_file_names file_names(void)
 {
-    struct config_file_names names = {.limit_count = COUNT_OF(limits)};
+    struct config_file_names names = {.limit_count = COUNT_OF(limits) + 1};
 
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
         if (settings[i].kind != KIND_MODELS)
@@ -223,6 +273,7 @@ static struct config_file_names file_names(void)
     }
     for (size_t i = 0; i < COUNT_OF(limits); i++)
         names.limit[i] = limits[i].name;
+    names.limit[WEBHOOK] = "webhook";
     return names;
 }
 
@@ -239,11 +290,22 @@ static enum status set_limits(struct tenant_limits *out, char *const *values, co
     return st;
 }
 
+static enum status set_webhook(char out[CONFIG_WEBHOOK_MAX], const char *value, const char *origin,
+                               struct why *why)
+{
+    enum status st = value ? check_url("webhook", value, origin, why) : ST_OK;
+
+    if (!st && value)
+        snprintf(out, CONFIG_WEBHOOK_MAX, "%s", value);
+    return st;
+}
+
 static enum status add_tenant(struct config *c, const struct config_file_tenant *from,
                               const char *path, struct why *why)
 {
     struct tenant_limits *tenant = &c->tenant[c->tenant_count];
-    char origin[PATH_MAX + TENANT_NAME_MAX + 16];
+    char origin[PATH_MAX + TENANT_NAME_MAX + 16], *webhook = c->webhook[c->tenant_count];
+    enum status st;
 
     if (!tenant_name_is_good(from->name))
         return why_fail(why, ST_INVALID,
@@ -258,7 +320,9 @@ static enum status add_tenant(struct config *c, const struct config_file_tenant 
     snprintf(tenant->name, sizeof(tenant->name), "%s", from->name);
     c->tenant_count++;
     snprintf(origin, sizeof(origin), "%s: tenant %s", path, from->name);
-    return set_limits(tenant, from->value, origin, why);
+    memcpy(webhook, c->webhook_others, CONFIG_WEBHOOK_MAX);
+    st = set_webhook(webhook, from->value[WEBHOOK], origin, why);
+    return st ? st : set_limits(tenant, from->value, origin, why);
 }
 
 static enum status set_tenants(struct config *c, const char *path, struct why *why)
@@ -270,6 +334,8 @@ static enum status set_tenants(struct config *c, const char *path, struct why *w
     snprintf(origin, sizeof(origin), "%s: tenant-default", path);
     if (f->others)
         st = set_limits(&c->others, f->others->value, origin, why);
+    if (f->others && !st)
+        st = set_webhook(c->webhook_others, f->others->value[WEBHOOK], origin, why);
     for (unsigned i = 0; i < f->tenant_count && !st; i++)
         st = add_tenant(c, &f->tenant[i], path, why);
     return st;
@@ -315,7 +381,7 @@ static enum status read_environment(struct config *c, struct why *why)
 
         variable_of(variable, sizeof(variable), settings[i].name);
         value = getenv(variable);
-        if (!value)
+        if (!value || settings[i].kind == KIND_SECRET)
             continue;
         if (settings[i].kind == KIND_MODELS)
             c->model_count = 0;
@@ -440,6 +506,8 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         .steps_max = SAMPLER_STEPS_MAX,
         .jobs_keep_s = 86400,
         .jobs_mib = 1024,
+        .public_url = "",
+        .judge_threads = 1,
         .others = {.weight = 1},
     };
     st = read_config_file(out, count, args, why);
@@ -450,15 +518,30 @@ enum status config_read(struct config *out, int count, char *const *args, struct
     return st ? st : visit_flags(out, count, args, visit_setting, why);
 }
 
-enum status config_add_starter(struct config *c, struct why *why)
+/* One that was named stays; else the one that is found goes into `room`. */
+static enum status add_shipped(const char **out, char *room, size_t bytes, enum shipped what,
+                               struct why *why)
 {
-    enum status st;
+    enum status st = *out ? ST_OK : shipped_find(room, bytes, what, why);
 
-    if (c->model_count)
-        return ST_OK;
-    st = config_find_starter(c->model_default, sizeof(c->model_default), why);
-    c->model[c->model_count++] = c->model_default;
+    if (!st && !*out)
+        *out = room;
     return st;
+}
+
+enum status config_add_shipped(struct config *c, struct why *why)
+{
+    enum status st =
+        add_shipped(&c->model[0], c->model_default, sizeof(c->model_default), SHIPPED_STARTER, why);
+
+    if (!st && !c->model_count)
+        c->model_count = 1;
+    if (!st)
+        st = add_shipped(&c->policy, c->policy_default, sizeof(c->policy_default), SHIPPED_POLICY,
+                         why);
+    return st ? st
+              : add_shipped(&c->classifiers, c->classifiers_default, sizeof(c->classifiers_default),
+                            SHIPPED_CLASSIFIERS, why);
 }
 
 void config_close(struct config *c)
@@ -478,7 +561,7 @@ void config_help(FILE *out)
         "    limner serve [--config FILE] [flags]\n\n"
         "Every flag is also LIMNER_... in the environment and a name in the file, which is YAML:\n"
         "`listen: 127.0.0.1:8080`, `model: [DIR]`. Flags win over the environment, and that over\n"
-        "the file. SIGHUP reads keys, tenants and the limits of requests again.\n\n",
+        "the file. SIGHUP reads keys, tenants, the limits of requests and the policies again.\n\n",
         out);
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
         char flag[48];
@@ -492,7 +575,8 @@ void config_help(FILE *out)
         out);
     for (size_t i = 0; i < COUNT_OF(limits); i++)
         fprintf(out, "    %-24s %s\n", limits[i].name, limits[i].help);
-    if (config_read(&c, 0, NULL, &why) == ST_OK && config_add_starter(&c, &why) == ST_OK) {
+    fprintf(out, "    %-24s %s\n", "webhook", "an address that is told of decisions and appeals");
+    if (config_read(&c, 0, NULL, &why) == ST_OK && config_add_shipped(&c, &why) == ST_OK) {
         fputs("\nAs things are here, without flags:\n\n", out);
         if (config_print(&c, out))
             fputs("(no memory to show them)\n", out);
@@ -519,12 +603,19 @@ static char *borrow(const char *text)
     return (char *)(uintptr_t)text;
 }
 
+/* What was not said is not written. */
+static char *draft_text(const char *text)
+{
+    return text && *text ? borrow(text) : NULL;
+}
+
 static char *draft_value(const struct config *c, const struct setting *s, char *number)
 {
     const void *field = (const char *)c + s->at;
 
-    if (s->kind == KIND_TEXT)
-        return borrow(*(const char *const *)field);
+    if (s->kind == KIND_TEXT || s->kind == KIND_FILE || s->kind == KIND_SECRET ||
+        s->kind == KIND_URL)
+        return draft_text(*(const char *const *)field);
     if (s->kind == KIND_PRECISION)
         return borrow(devices_precision_name(c->precision));
     if (s->kind == KIND_ACCESS)
@@ -558,10 +649,12 @@ static void draft_write(struct draft *d, const struct config *c)
     d->file.model = d->model;
     d->file.model_count = (unsigned)c->model_count;
     draft_limits(&d->others, &c->others, d->limit[CONFIG_FILE_TENANTS_MAX]);
+    d->others.value[WEBHOOK] = draft_text(c->webhook_others);
     d->file.others = &d->others;
     for (int i = 0; i < c->tenant_count; i++) {
         d->tenant[i].name = borrow(c->tenant[i].name);
         draft_limits(&d->tenant[i], &c->tenant[i], d->limit[i]);
+        d->tenant[i].value[WEBHOOK] = draft_text(c->webhook[i]);
     }
     d->file.tenant = d->tenant;
     d->file.tenant_count = (unsigned)c->tenant_count;
@@ -585,8 +678,11 @@ static bool is_same(const struct config *a, const struct config *b, const struct
 {
     char first[NUMBER_MAX], second[NUMBER_MAX];
 
-    if (s->kind != KIND_MODELS)
-        return !strcmp(draft_value(a, s, first), draft_value(b, s, second));
+    if (s->kind != KIND_MODELS) {
+        const char *left = draft_value(a, s, first), *right = draft_value(b, s, second);
+
+        return left && right ? !strcmp(left, right) : left == right;
+    }
     if (a->model_count != b->model_count)
         return false;
     for (int i = 0; i < a->model_count; i++) {
@@ -602,58 +698,9 @@ void config_compare(const struct config *a, const struct config *b, char *out, s
 
     out[0] = '\0';
     for (size_t i = 0; i < COUNT_OF(settings) && used < bytes; i++) {
-        if (settings[i].kind != KIND_LIMIT && !is_same(a, b, &settings[i]))
+        if (settings[i].kind != KIND_LIMIT && settings[i].kind != KIND_FILE &&
+            !is_same(a, b, &settings[i]))
             used += (size_t)snprintf(out + used, bytes - used, "%s%s", used ? "," : "",
                                      settings[i].name);
     }
-}
-
-/* A folder that ships with limner: the first place from the program's own folder that has `file`.
- */
-static enum status find_shipped(char *out, size_t bytes, const char *const places[2],
-                                const char *file, const char *what, struct why *why)
-{
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash;
-
-    if (length < 0)
-        return why_fail(why, ST_IO, "cannot tell where this program lies: %s", strerror(errno));
-    self[length] = '\0';
-    slash = strrchr(self, '/');
-    *slash = '\0';
-    for (int i = 0; i < 2; i++) {
-        char tried[PATH_MAX + 64], index[PATH_MAX + 96], *real;
-
-        snprintf(tried, sizeof(tried), "%s/%s", self, places[i]);
-        snprintf(index, sizeof(index), "%s/%s", tried, file);
-        if (access(index, R_OK))
-            continue;
-        real = realpath(tried, NULL);
-        if (real && strlen(real) < bytes) {
-            memcpy(out, real, strlen(real) + 1);
-            free(real);
-            return ST_OK;
-        }
-        free(real);
-    }
-    return why_fail(why, ST_MISSING, "%s (%s from %s)", what, places[0], self);
-}
-
-enum status config_find_starter(char *out, size_t bytes, struct why *why)
-{
-    static const char *const places[2] = {"../../starter", "../share/limner/starter"};
-
-    return find_shipped(out, bytes, places, "model_index.json",
-                        "the starter model is not where it belongs; name a folder with --model",
-                        why);
-}
-
-enum status config_find_classifiers(char *out, size_t bytes, struct why *why)
-{
-    static const char *const places[2] = {"../../moderation/weights",
-                                          "../share/limner/classifiers"};
-
-    return find_shipped(out, bytes, places, "hashes.txt",
-                        "the picture classifiers are not where they belong", why);
 }

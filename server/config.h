@@ -24,8 +24,15 @@ enum config_access {
     CONFIG_ACCESS_KEY,  /* whoever has a key with the scope `metrics` */
 };
 
+#define CONFIG_WEBHOOK_MAX 256 /* an URL, with a NUL */
+
 struct config {
     const char *listen, *metrics, *state, *device;
+    const char *policy, *classifiers; /* as they are shipped, when they were not named */
+    const char *policy_shadow;        /* NULL: none */
+    const char *vault_key;            /* NULL: vault.key in `state` */
+    const char *public_url;           /* without a slash at the end; "": links are paths */
+    int judge_threads;
     const char *model[ENGINE_MODELS_MAX];
     int model_count;
     int threads, seats, queue, queue_s, size_max, io_threads, connections, drain_s, vae_tile;
@@ -42,9 +49,11 @@ struct config {
     struct tenant_limits others; /* of tenants that are not listed */
     struct tenant_limits tenant[CONFIG_FILE_TENANTS_MAX];
     int tenant_count;
+    char webhook_others[CONFIG_WEBHOOK_MAX]; /* empty: nobody is told */
+    char webhook[CONFIG_FILE_TENANTS_MAX][CONFIG_WEBHOOK_MAX];
 
     struct config_file *file; /* texts may point into it; others live as long as argv, environ */
-    char model_default[4096];
+    char model_default[4096], policy_default[4096], classifiers_default[4096];
 };
 
 /* `args` are what follows "serve". ST_INVALID, ST_MISSING or ST_IO say what is wrong and where.
@@ -61,14 +70,8 @@ MUST_USE enum status config_print(const struct config *c, FILE *out);
  */
 void config_compare(const struct config *a, const struct config *b, char *out, size_t bytes);
 
-/* Serve the model that ships with limner when no model was named. */
-MUST_USE enum status config_add_starter(struct config *c, struct why *why);
-
-/* The model that ships with limner, found from where the program lies. ST_MISSING when it is not
-   there. */
-MUST_USE enum status config_find_starter(char *out, size_t bytes, struct why *why);
-
-/* The folder of the picture classifiers that ship with limner, found the same way. */
-MUST_USE enum status config_find_classifiers(char *out, size_t bytes, struct why *why);
+/* Serve the model that ships with limner when no model was named, and judge as its policy and its
+   classifiers do. ST_MISSING: what was not named is not where it belongs. */
+MUST_USE enum status config_add_shipped(struct config *c, struct why *why);
 
 #endif /* SERVER_CONFIG_H */

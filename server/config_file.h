@@ -23,7 +23,7 @@
 #include <stdio.h>
 
 #define CONFIG_FILE_BYTES_MAX   (1 << 20)
-#define CONFIG_FILE_NAMES_MAX   32 /* settings, or limits of a tenant */
+#define CONFIG_FILE_NAMES_MAX   48 /* settings, or limits of a tenant */
 #define CONFIG_FILE_MODELS_MAX  64
 #define CONFIG_FILE_TENANTS_MAX 256
 

@@ -154,6 +154,8 @@ static void write_all(FILE *page, const struct metrics *m, const struct metrics_
     write_gpus(page, what->gpus, what->gpu_count);
     write_extra(page, what->extra, what->extra_count);
     metrics_write_refusals(page, m, what->engine);
+    if (what->judge)
+        metrics_write_moderation(page, &m->moderation, what->judge, what->hook, what->now_s);
     if (what->engine)
         metrics_write_engine(page, m, what->engine);
 }

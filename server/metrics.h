@@ -13,6 +13,7 @@
 #include "base/histogram.h"
 #include "codec/encode.h"
 #include "kernels/health.h"
+#include "server/metrics_moderation.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,6 +43,7 @@ struct metrics {
     struct histogram send[METRICS_MODELS_MAX]; /* pictures encoded to their answer sent */
     atomic_ullong refused[METRICS_REFUSALS];
     atomic_llong picture_us; /* a moving mean of a picture's time on the device */
+    struct metrics_moderation moderation;
 };
 
 /* A named number for the page that somebody else keeps: gauges, and counters of the engine. */
@@ -66,6 +68,9 @@ struct metrics_page {
     int extra_count;
     const struct health_gpu *gpus;
     int gpu_count;
+    struct judge *judge; /* NULL: nothing of moderation is told */
+    struct hook *hook;   /* NULL: there is none */
+    int64_t now_s;
 };
 
 /* The page in Prometheus' text format 0.0.4. ST_FULL without memory. */

@@ -24,6 +24,7 @@
 #define MODERATED_URL_MAX  768
 #define MODERATED_DATE_MAX 24
 #define MODERATED_CODE     "moderation_blocked"
+#define MODERATED_LINK     "decision" /* the purpose of its links */
 
 /* What is needed beside the decision. Borrowed. */
 struct moderated {
@@ -53,6 +54,7 @@ void moderated_error(struct json_out *o, const char *name, const struct moderate
 bool moderated_is_appealable(const struct moderated *m, const struct store_decision *d);
 /* Is it kept from its owner, as it stands now? */
 bool moderated_is_withheld(const struct store_decision *d);
+const char *moderated_language(const struct moderated *m);
 /* Its category in the policy; NULL: it has none, or the policy knows it no more. */
 const struct policy_category *moderated_category(const struct moderated *m,
                                                  const struct store_decision *d);

@@ -68,6 +68,8 @@ static inline const char *service_unready(struct service *s)
     e = atomic_load(&s->engine);
     if (!e)
         return "the models are being loaded";
+    if (s->judge && !judge_is_sound(s->judge))
+        return "pictures cannot be judged";
     return engine_is_healthy(e) ? NULL : "the device failed";
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/config.h"
 #include "server/listen.h"
+#include "server/shipped.h"
 #include "tests/fault.h"
 #include "tests/unit.h"
 
@@ -90,6 +91,11 @@ static void config_read_refuses_bad_flags(void **state)
         {{"--precision", "f8"}, "mixed, bf16, f16 or fp8"},
         {{"--prompt-hook-fail", "pass"}, "must be block, hold or allow"},
         {{"--prompt-hook-ms", "0"}, "from 1 to 60000"},
+        {{"--public-url", "pictures.example"}, "http:// or https://"},
+        {{"--public-url", "https://pictures.example/"}, "without a slash at its end"},
+        {{"--public-url", "https://a.b/\"><script>"}, "public-url must be"},
+        {{"--judge-threads", "0"}, "from 1 to 64"},
+        {{"--policy=", NULL}, "empty"},
         {{"serve", NULL}, "no flag"},
         {{"--", NULL}, "no flag"},
         {{"--config", "/nonexistent/limner.yaml"}, "/nonexistent/limner.yaml"},
@@ -139,6 +145,7 @@ static void config_read_refuses_bad_files(void **state)
         {"tenants: [{name: a, weight: 0}]\n", "tenant a: weight must be an integer from 1"},
         {"tenant-default: {images-per-minute: -1}\n", "tenant-default: images-per-minute"},
         {"tenant-default: {name: a}\n", "there is no setting called 'name'"},
+        {"tenants: [{name: a, webhook: ftp://b.c}]\n", "tenant a: webhook must be"},
     };
 
     (void)state;
@@ -163,14 +170,16 @@ static void config_print_writes_a_file_that_reads_the_same(void **state)
 {
     char path[32], printed[2][4096] = {"", ""};
     char tenants[32];
-    char *first[] = {"--queue", "13", "--model", "a \"b\": #", "--config", tenants, "--drain", "0"};
+    char *first[] = {"--queue", "13", "--model",  "a \"b\": #", "--config",     tenants,
+                     "--drain", "0",  "--policy", "p.json",     "--public-url", "https://a.b"};
     char *second[] = {"--config", path};
     struct config c;
     struct why why;
 
     (void)state;
-    write_file(tenants, "tenant-default: {concurrency: 3}\n"
-                        "tenants: [{name: b, weight: 5}, {name: a, concurrency: 0}]\n");
+    write_file(tenants, "tenant-default: {concurrency: 3, webhook: 'https://hooks.example/all'}\n"
+                        "tenants: [{name: b, weight: 5}, {name: a, concurrency: 0,\n"
+                        "  webhook: 'http://127.0.0.1:9/a'}]\n");
     for (int round = 0; round < 2; round++) {
         FILE *out = fmemopen(printed[round], sizeof(printed[round]), "w");
 
@@ -184,6 +193,9 @@ static void config_print_writes_a_file_that_reads_the_same(void **state)
     }
     assert_string_equal(printed[0], printed[1]);
     assert_non_null(strstr(printed[0], "queue: 13\n"));
+    assert_non_null(strstr(printed[0], "policy: p.json\n"));
+    assert_non_null(strstr(printed[0], "public-url: https://a.b\n"));
+    assert_null(strstr(printed[0], "vault-key"));
     unlink(path);
     unlink(tenants);
 }
@@ -197,7 +209,9 @@ static void config_read_gives_tenants_what_they_do_not_say(void **state)
 
     (void)state;
     write_file(path, "tenants:\n- name: shop\n  weight: 4\n  images-per-minute: 0\n- name: lab\n"
-                     "tenant-default:\n  images-per-minute: 60\n  deadline-ms: 5000\n");
+                     "  webhook: https://lab.example\n"
+                     "tenant-default:\n  images-per-minute: 60\n  deadline-ms: 5000\n"
+                     "  webhook: https://all.example/limner\n");
     if (config_read(&c, COUNT_OF(args), args, &why))
         fail_msg("%s", why.text);
     assert_int_equal(c.tenant_count, 2);
@@ -208,6 +222,9 @@ static void config_read_gives_tenants_what_they_do_not_say(void **state)
     assert_int_equal(c.tenant[1].weight, 1);
     assert_int_equal(c.tenant[1].images_per_minute, 60);
     assert_int_equal(c.others.images_per_minute, 60);
+    assert_string_equal(c.webhook_others, "https://all.example/limner");
+    assert_string_equal(c.webhook[0], "https://all.example/limner");
+    assert_string_equal(c.webhook[1], "https://lab.example");
     config_close(&c);
     unlink(path);
 }
@@ -258,6 +275,24 @@ static void config_read_takes_a_mebibyte(void **state)
 }
 
 /* Goal: no failed allocation while a file is read may crash or leak. */
+/* Goal: the environment's LIMNER_VAULT_KEY is the key itself, and no name of a file. */
+static void config_read_takes_no_key_for_a_file(void **state)
+{
+    char *args[] = {"--model", "x"}, *named[] = {"--vault-key", "my.key"};
+    struct config c;
+    struct why why;
+
+    (void)state;
+    setenv("LIMNER_VAULT_KEY", "a 00", 1);
+    assert_int_equal(config_read(&c, COUNT_OF(args), args, &why), ST_OK);
+    assert_null(c.vault_key);
+    config_close(&c);
+    assert_int_equal(config_read(&c, COUNT_OF(named), named, &why), ST_OK);
+    assert_string_equal(c.vault_key, "my.key");
+    config_close(&c);
+    unsetenv("LIMNER_VAULT_KEY");
+}
+
 static void config_read_survives_every_failed_allocation(void **state)
 {
     char path[32];
@@ -287,8 +322,8 @@ static void config_read_survives_every_failed_allocation(void **state)
 static void config_compare_names_what_differs(void **state)
 {
     char *first[] = {"--model", "a", "--model", "b", "--queue", "20"};
-    char *second[] = {"--model", "a",        "--model", "c",           "--queue",
-                      "20",      "--listen", ":80",     "--steps-max", "9"};
+    char *second[] = {"--model",  "a",   "--model",     "c", "--queue",  "20",
+                      "--listen", ":80", "--steps-max", "9", "--policy", "next.json"};
     struct config a, b;
     struct why why;
     char text[64];
@@ -371,10 +406,10 @@ static void shipped_classifiers_are_found(void **state)
     struct why why = {{0}};
     (void)state;
 
-    assert_int_equal(config_find_classifiers(folder, sizeof(folder), &why), ST_OK);
+    assert_int_equal(shipped_find(folder, sizeof(folder), SHIPPED_CLASSIFIERS, &why), ST_OK);
     assert_non_null(strstr(folder, "/moderation/weights"));
-    assert_int_equal(config_find_classifiers(small, sizeof(small), &why), ST_MISSING);
-    assert_non_null(strstr(why.text, "the picture classifiers are not where they belong"));
+    assert_int_equal(shipped_find(small, sizeof(small), SHIPPED_CLASSIFIERS, &why), ST_MISSING);
+    assert_non_null(strstr(why.text, "the classifiers are not where they belong"));
 }
 
 int main(void)
@@ -388,6 +423,7 @@ int main(void)
         cmocka_unit_test(config_read_gives_tenants_what_they_do_not_say),
         cmocka_unit_test(config_read_takes_files_that_say_nothing),
         cmocka_unit_test(config_read_takes_a_mebibyte),
+        cmocka_unit_test(config_read_takes_no_key_for_a_file),
         cmocka_unit_test(config_read_survives_every_failed_allocation),
         cmocka_unit_test(config_compare_names_what_differs),
         cmocka_unit_test(listen_knows_what_only_this_machine_reaches),
