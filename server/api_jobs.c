@@ -3,7 +3,6 @@
 
 #include "base/crypto.h"
 #include "server/async.h"
-#include "server/keeper.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,16 +35,21 @@ static struct errand *begin(struct service *s, struct http_request *r, enum erra
     return e;
 }
 
+bool jobs_hold(struct http_request *r, struct errand *e)
+{
+    e->ticket = http_hold(r, e, errand_gone, errand_over);
+    if (e->ticket)
+        return true;
+    errand_put(e);
+    refuse(r, 429, (struct failure){0}, "too many requests at the same time");
+    return false;
+}
+
 /* From here on the keeper answers. */
 static void send(struct http_request *r, struct errand *e)
 {
-    e->ticket = http_hold(r, e, errand_gone, errand_over);
-    if (e->ticket) {
+    if (jobs_hold(r, e))
         errand_send(e);
-        return;
-    }
-    errand_put(e);
-    refuse(r, 429, (struct failure){0}, "too many requests at the same time");
 }
 
 bool jobs_are_wanted(const struct http_request *r)
@@ -79,19 +83,20 @@ static void refuse_stream(struct http_request *r)
            "what happens, nor with an Idempotency-Key");
 }
 
-void jobs_create(struct service *s, struct http_request *r, struct order *order)
+struct errand *jobs_errand(struct service *s, struct http_request *r, struct order *order)
 {
     struct http_text key = http_header(r, "idempotency-key"), prefer = http_header(r, "prefer");
+    bool kept = jobs_are_wanted(r);
     struct why why = {""};
     struct errand *e;
 
-    if (order->request.stream) {
+    if (kept && order->request.stream) {
         refuse_stream(r);
-        return;
+        return NULL;
     }
     e = begin(s, r, ERRAND_CREATE);
     if (!e)
-        return;
+        return NULL;
     e->order = *order;
     *order = (struct order){.model = 0};
     e->async = prefer.data && async_wanted(prefer.data, prefer.bytes);
@@ -99,12 +104,22 @@ void jobs_create(struct service *s, struct http_request *r, struct order *order)
     if (key.data && async_key(e->key, key.data, key.bytes, &why)) {
         errand_put(e);
         refuse(r, 400, (struct failure){.param = "Idempotency-Key"}, why.text);
-    } else if (copy_body(e, r->body)) {
+        return NULL;
+    }
+    if (kept && copy_body(e, r->body)) {
         errand_put(e);
         refuse(r, 503, (struct failure){0}, "the server is out of memory");
-    } else {
-        send(r, e);
+        return NULL;
     }
+    return e;
+}
+
+void jobs_create(struct service *s, struct http_request *r, struct order *order)
+{
+    struct errand *e = jobs_errand(s, r, order);
+
+    if (e)
+        send(r, e);
 }
 
 static void refuse_delete(struct http_request *r)

@@ -88,11 +88,25 @@ void generation_put(struct generation *g)
     put(all, g);
 }
 
+/* By its category's name, since numbers change with the policy. */
+static void count_decision(struct service *s, const struct job *job)
+{
+    const struct policy *policy = judge_policy(s->judge);
+    const struct verdict *v = &job->verdict;
+    bool known = v->category >= 0 && v->category < policy_category_count(policy);
+
+    metrics_decided(&s->metrics.moderation, STORE_STAGE_IMAGE,
+                    known ? policy_category(policy, v->category)->id : "", v->action, v->cause);
+    judge_release(s->judge, policy);
+}
+
 static void on_job_done(struct job *job)
 {
     struct generation *g = job->ticket;
 
-    if (job->status == ST_OK)
+    if (job->judged && g->service->judge)
+        count_decision(g->service, job);
+    if (job->status == ST_OK || generation_is_withheld(job))
         metrics_picture(&g->service->metrics, job->times.decoded_us - job->times.seated_us);
     else
         generation_cancel(g);
@@ -100,6 +114,23 @@ static void on_job_done(struct job *job)
         g->made(g, job);
     if (atomic_fetch_sub(&g->left, 1) == 1)
         g->finished(g);
+}
+
+/* For whom, as the record of what is decided about it has it. */
+static void fill_owner(struct job *job, const struct generation *g, const struct order *order,
+                       int index)
+{
+    const struct request *q = &order->request;
+    struct job_owner *owner = &job->owner;
+    struct tenant_limits tenant;
+
+    tenant_get(g->service->tenants, g->grant.tenant, &tenant);
+    *owner = (struct job_owner){.index = index};
+    snprintf(owner->tenant, sizeof(owner->tenant), "%s", tenant.name);
+    snprintf(owner->context, sizeof(owner->context), "%s", q->context ? q->context : "");
+    snprintf(owner->user, sizeof(owner->user), "%s", q->user ? q->user : "");
+    snprintf(owner->request, sizeof(owner->request), "%s", g->id);
+    snprintf(owner->held_for, sizeof(owner->held_for), "%s", order->held_for);
 }
 
 static void fill_job(struct job *job, struct generation *g, const struct order *order, int index)
@@ -111,6 +142,7 @@ static void fill_job(struct job *job, struct generation *g, const struct order *
     assert(st == ST_OK); /* request.c counted the characters */
     (void)st;
     snprintf(job->id, sizeof(job->id), "%.24s-%d", g->id, index);
+    fill_owner(job, g, order, index);
     job->model = order->model;
     job->picture = order->picture;
     job->picture.prompt = job->prompt;
@@ -205,6 +237,20 @@ void generation_cancel(struct generation *g)
         atomic_store(&g->job[i]->cancelled, true);
 }
 
+bool generation_is_withheld(const struct job *job)
+{
+    return job->status == ST_REFUSED && job->judged && job->decision[0];
+}
+
+bool generation_is_moderated(const struct generation *g)
+{
+    for (int i = 0; i < g->count; i++) {
+        if (g->job[i]->decision[0] && g->job[i]->verdict.action != BAND_ALLOW)
+            return true;
+    }
+    return false;
+}
+
 const struct job *generation_failed(const struct generation *g)
 {
     const struct job *failed = NULL;
@@ -212,7 +258,8 @@ const struct job *generation_failed(const struct generation *g)
     for (int i = 0; i < g->count; i++) {
         const struct job *job = g->job[i];
 
-        if (job->status && (!failed || failed->status == ST_CANCELLED))
+        if (job->status && !generation_is_withheld(job) &&
+            (!failed || failed->status == ST_CANCELLED))
             failed = job;
     }
     return failed;
@@ -222,9 +269,13 @@ void generation_log(const struct generation *g)
 {
     const struct job *failed = generation_failed(g), *first = g->job[0];
     int64_t took_us = clock_now_us(&g->service->clock) - g->arrived_us;
+    int withheld = 0;
 
-    log_info("generation", "id=%s status=%s n=%d size=%dx%d steps=%d seed=%llu ms=%lld%s%s", g->id,
-             status_name(failed ? failed->status : ST_OK), g->count, first->picture.width,
+    for (int i = 0; i < g->count; i++)
+        withheld += generation_is_withheld(g->job[i]);
+    log_info("generation",
+             "id=%s status=%s n=%d withheld=%d size=%dx%d steps=%d seed=%llu ms=%lld%s%s", g->id,
+             status_name(failed ? failed->status : ST_OK), g->count, withheld, first->picture.width,
              first->picture.height, first->picture.steps, (unsigned long long)first->picture.seed,
              (long long)(took_us / 1000), failed ? " why=" : "", failed ? failed->why.text : "");
 }

@@ -11,12 +11,16 @@
 #include "server/order.h"
 
 struct generations;
+struct outcomes; /* of keeper.h */
 
 struct generation {
     struct service *service;
     void *owner;                                         /* whose it is */
     void (*finished)(struct generation *g);              /* the last job is done; on its thread */
     void (*made)(struct generation *g, struct job *job); /* or NULL: this one is; before that */
+    /* Its records were read, on the keeper's thread; NULL: they could not be, and `st` says so. The
+       row of what waits for a person, if anything does, is written. */
+    void (*settled)(struct generation *g, const struct outcomes *outcomes, enum status st);
     struct http_ticket *ticket;
     struct job *job[REQUEST_IMAGES_MAX];
     int count;
@@ -57,8 +61,12 @@ int generation_index(const struct generation *g, const struct job *job);
 void generation_cancel(struct generation *g);
 
 /* The failure to tell, or NULL: siblings of a failed picture are cancelled, which is not the
-   reason. */
+   reason; and a picture that was judged, and kept back, did not fail. */
 const struct job *generation_failed(const struct generation *g);
+/* Was this one made and kept back, with a record of why? */
+bool generation_is_withheld(const struct job *job);
+/* Is there more to be told than that everything is fine: kept back, or shown behind a click? */
+bool generation_is_moderated(const struct generation *g);
 
 /* One line in the log about how it went. */
 void generation_log(const struct generation *g);

@@ -58,14 +58,31 @@ void errand_send(struct errand *e)
     pthread_mutex_unlock(&k->lock);
 }
 
+struct service *errand_service(const struct errand *e)
+{
+    return e->keeper->service;
+}
+
+/* Whoever gives it a generation looks at `gone` afterwards, so one of the two sees the other. */
 void errand_gone(void *errand)
 {
-    atomic_store(&((struct errand *)errand)->gone, true);
+    struct errand *e = errand;
+    struct generation *g;
+
+    atomic_store(&e->gone, true);
+    g = atomic_load(&e->generation);
+    if (g)
+        generation_cancel(g);
 }
 
 void errand_over(void *errand)
 {
-    errand_put(errand);
+    struct errand *e = errand;
+    struct generation *g = atomic_load(&e->generation);
+
+    if (g)
+        generation_put(g);
+    errand_put(e);
 }
 
 void errand_answer(struct errand *e, struct answer *a)
@@ -145,6 +162,17 @@ void keeper_finished(struct generation *g)
     pthread_mutex_unlock(&k->lock);
 }
 
+void keeper_settle(struct generation *g)
+{
+    struct keeper *k = g->service->keeper;
+
+    pthread_mutex_lock(&k->lock);
+    g->next = k->unsettled;
+    k->unsettled = g;
+    pthread_cond_broadcast(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+}
+
 /* ---- the thread ---- */
 
 int64_t keeper_unix_ms(void)
@@ -206,7 +234,7 @@ static void offer_again(struct keeper *k)
 /* What has come in since the last look; waits for a tick when that is nothing. */
 struct mail {
     struct errand *errands;
-    struct generation *finished;
+    struct generation *finished, *unsettled;
     struct preview preview[PREVIEWS_MAX];
     int preview_count;
     bool drain, stop;
@@ -228,17 +256,19 @@ static struct mail collect(struct keeper *k)
     struct mail mail;
 
     pthread_mutex_lock(&k->lock);
-    if (!k->first && !k->finished && !k->preview_count && !k->stop && k->drain == k->drained)
+    if (!k->first && !k->finished && !k->unsettled && !k->preview_count && !k->stop &&
+        k->drain == k->drained)
         wait_a_tick(k);
     mail = (struct mail){.errands = k->first,
                          .finished = k->finished,
+                         .unsettled = k->unsettled,
                          .preview_count = k->preview_count,
                          .drain = k->drain && !k->drained,
                          .stop = k->stop};
     memcpy(mail.preview, k->preview, sizeof(mail.preview));
     k->first = NULL;
     k->last = &k->first;
-    k->finished = NULL;
+    k->finished = k->unsettled = NULL;
     k->preview_count = 0;
     pthread_mutex_unlock(&k->lock);
     return mail;
@@ -265,6 +295,10 @@ static void read_mail(struct keeper *k, struct mail *mail)
     for (struct generation *g = mail->finished; g; g = next_finished) {
         next_finished = g->next;
         end_generation(k, g->owner);
+    }
+    for (struct generation *g = mail->unsettled; g; g = next_finished) {
+        next_finished = g->next;
+        settle_run(k, g);
     }
     if (mail->drain)
         drain(k);

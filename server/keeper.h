@@ -19,6 +19,8 @@
 #include "server/order.h"
 #include "store/store.h"
 
+struct generation;
+
 enum errand_kind {
     ERRAND_CREATE,  /* a job, by `order`, `body`, `hash`, `key` */
     ERRAND_LOOK,    /* the job object */
@@ -36,6 +38,7 @@ struct errand {
     int k;
     int64_t event;                     /* the last one that the client has seen */
     int64_t sent_us;                   /* when it was sent something last */
+    int64_t look_us;                   /* when its job is looked at again, while that is held */
     int previews;                      /* that it wants of each picture, */
     int previewed[REQUEST_IMAGES_MAX]; /* has been sent, */
     size_t preview_bytes;              /* and how big the last one was */
@@ -48,6 +51,14 @@ struct errand {
     char request[HTTP_ID_MAX];
     int64_t arrived_us;
 
+    /* Of a request whose words were blocked: that is written down, and then told, unless a person
+       has let them go before. */
+    bool blocked;
+    struct verdict verdict;
+    struct prompt_finding finding;
+
+    _Atomic(struct generation *)
+        generation;      /* of what is neither promised nor has a key; or NULL */
     atomic_bool gone;    /* nobody waits for the answer */
     struct errand *next; /* free, or on its way */
 };
@@ -71,10 +82,16 @@ int keeper_busy(const struct keeper *k); /* jobs under way */
 void keeper_stop(struct keeper *k);
 void keeper_close(struct keeper **k); /* after http_close */
 
+/* A generation that nobody promised is made, and there is more to tell than that everything is
+   fine: its records are read, what waits for a person gets a row, and g->settled is called on the
+   keeper's thread. From any thread; never full. */
+void keeper_settle(struct generation *g);
+
 /* A clean errand, or NULL: all are out. Any thread. */
 struct errand *errand_take(struct keeper *k);
 void errand_send(struct errand *e);
 void errand_put(struct errand *e);
+struct service *errand_service(const struct errand *e);
 /* For http_hold. */
 void errand_gone(void *errand);
 void errand_over(void *errand);

@@ -3,6 +3,7 @@
 
 #include "base/crypto.h"
 #include "server/deadline.h"
+#include "server/grants.h"
 #include "server/negotiate.h"
 
 #include <stdio.h>
@@ -125,6 +126,37 @@ static enum status read_deadline(struct service *s, const struct http_request *r
     return ST_OK;
 }
 
+/* What a request may say that it is for. */
+static enum status check_context(struct service *s, const struct http_request *r,
+                                 const struct order *order, struct request_error *error)
+{
+    const char *context = order->request.context;
+    const struct policy *policy;
+    struct tenant_limits tenant;
+    struct policy_context known = {.grant_required = true};
+    bool is_known;
+
+    if (!context)
+        return ST_OK;
+    policy = s->judge ? judge_policy(s->judge) : NULL;
+    is_known = policy && policy_context(policy, context, &known);
+    if (policy)
+        judge_release(s->judge, policy);
+    if (!is_known) {
+        why_fail(&error->why, ST_INVALID, "this server's policy knows no context '%.48s'", context);
+        return fail(error, ST_INVALID, "context", "unknown_context");
+    }
+    tenant_get(s->tenants, r->tenant - 1, &tenant);
+    if (!known.grant_required || grants_has(s->grants, tenant.name, context, clock_unix_s()))
+        return ST_OK;
+    why_fail(&error->why, ST_REFUSED,
+             "the context '%.48s' was not granted to %s, or the grant is over: ask the operator of "
+             "this server (limner context grant)",
+             context, tenant.name);
+    error->http = 403;
+    return fail(error, ST_REFUSED, "context", "context_not_granted");
+}
+
 enum status order_parse(struct service *s, struct order *order, struct http_text body,
                         const char *model, struct request_error *error)
 {
@@ -148,6 +180,8 @@ enum status order_read(struct service *s, struct order *order, const struct http
 
     if (!st)
         st = check_allowed(s, order, error);
+    if (!st)
+        st = check_context(s, r, order, error);
     if (!st)
         st = check_format(order, accept, error);
     if (!st)

@@ -18,8 +18,10 @@ struct order {
     int model;              /* index in the engine */
     bool raw;               /* the picture's bytes, not JSON */
     enum format format;
-    int64_t deadline_ms; /* after its arrival; 0: none */
-    int weight;          /* of the tenant */
+    int64_t deadline_ms;           /* after its arrival; 0: none */
+    int weight;                    /* of the tenant */
+    char held_for[STORE_NAME_MAX]; /* the category for which the words want a person to look at what
+                                      is made of them; or empty */
 };
 
 /* order_close afterwards, in any case; the error says why not. Both ask the engine, so there must

@@ -619,8 +619,9 @@ static void a_locked_store_loses_nothing(void **state)
     snprintf(body, sizeof(body), QUICK, 1, 1);
     client_generate(server.port, JOB_ASYNC, body, &r);
     job_expect_error(&r, 503, "unavailable", true);
-    client_generate(server.port, "", body, &r); /* what is not kept needs no store */
-    assert_int_equal(r.status, 200);
+    client_generate(server.port, "", body, &r); /* what was decided cannot be written down */
+    assert_int_equal(r.status, 500);
+    assert_null(strstr(r.body, "b64_json"));
     reply_close(&r);
     job_wait_for_metric(&server, "limner_pictures_seated", 0);
     job_ask(&server, "GET", path, 200, &r);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/crypto.h"
 #include "base/log.h"
+#include "server/api_images.h"
 #include "server/async.h"
 #include "server/keeper/room.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define AGAIN_US 1000000 /* before a job is tried again whose outcome could not be written */
 
 /* ---- a request that was seen before ---- */
 
@@ -39,12 +42,18 @@ static void wait_with(struct keeper *k, struct errand *e, const struct store_job
                            "a request with this Idempotency-Key is under way");
 }
 
+/* What is told at once and never was a promise: words that were blocked. */
+static bool is_refusal(const struct store_job *job)
+{
+    return job->state == STORE_JOB_FAILED && !job->starts;
+}
+
 static void replay(struct keeper *k, struct errand *e, const struct store_job *job)
 {
     if (!crypto_equal(job->hash, e->hash, sizeof(job->hash)))
         errand_refuse_http(e, 422, (struct failure){.code = "idempotency_key_reused"},
                            "this Idempotency-Key came with another request before");
-    else if (e->async)
+    else if (e->async && !is_refusal(job))
         answer_job(k, e, job, true);
     else if (job->state == STORE_JOB_OPEN)
         wait_with(k, e, job);
@@ -54,7 +63,7 @@ static void replay(struct keeper *k, struct errand *e, const struct store_job *j
 
 /* ---- a fresh one ---- */
 
-static enum status make_id(char id[STORE_JOB_ID_MAX])
+enum status create_id(char id[STORE_JOB_ID_MAX])
 {
     uint8_t secret[16];
     char hex[2 * sizeof(secret) + 1];
@@ -66,8 +75,10 @@ static enum status make_id(char id[STORE_JOB_ID_MAX])
     return ST_OK;
 }
 
-static enum status fill_row(struct keeper *k, struct store_job *job, const struct errand *e)
+enum status create_row(struct keeper *k, struct store_job *job, const struct errand *e)
 {
+    const struct model_info *model =
+        engine_model_info(atomic_load(&k->service->engine), e->order.model);
     const struct picture *p = &e->order.picture;
     struct tenant_limits limits;
 
@@ -85,9 +96,10 @@ static enum status fill_row(struct keeper *k, struct store_job *job, const struc
         job->deadline_ms = keeper_unix_ms() + e->order.deadline_ms -
                            (clock_now_us(&k->service->clock) - e->arrived_us) / 1000;
     snprintf(job->tenant, sizeof(job->tenant), "%s", limits.name);
+    snprintf(job->model, sizeof(job->model), "%s", model->name);
     snprintf(job->key, sizeof(job->key), "%s", e->key);
     memcpy(job->hash, e->hash, sizeof(job->hash));
-    return make_id(job->id);
+    return create_id(job->id);
 }
 
 /* What it needs of the tenant's limits and of the pools. NULL: the errand is answered. */
@@ -139,16 +151,24 @@ static void fill(struct keeper *k, struct live *l, const struct order *order, co
     generation_fill(g, k->service, order);
     for (int i = 0; i < g->count; i++)
         g->job[i]->previewed = watch_previewed;
-    snprintf(l->job.model, sizeof(l->job.model), "%s", g->model);
+    for (int i = 0; i < g->count; i++) {
+        struct job_owner *owner = &g->job[i]->owner;
+
+        snprintf(owner->tenant, sizeof(owner->tenant), "%s", l->job.tenant);
+        snprintf(owner->job, sizeof(owner->job), "%s", l->job.id);
+    }
 }
 
 /* The promise is on the disk, or the job is nobody's. */
 static bool promise(struct keeper *k, struct live *l, struct errand *e)
 {
     struct why why = {""};
-    enum status st = k->store->ops->job_add(k->store, &l->job, e->body.data, e->body.count, &why);
+    enum status st = settle_keep_held(k, l->job.id, e->order.held_for);
 
-    keeper_note(k, st, &why);
+    if (!st) {
+        st = k->store->ops->job_add(k->store, &l->job, e->body.data, e->body.count, &why);
+        keeper_note(k, st, &why);
+    }
     if (st) {
         l->dropped = true;
         l->generation->refused = true;
@@ -156,8 +176,6 @@ static bool promise(struct keeper *k, struct live *l, struct errand *e)
         errand_refuse_store(e, st);
         return false;
     }
-    if (!k->first_own)
-        k->first_own = l->job.seq;
     return true;
 }
 
@@ -168,7 +186,7 @@ static void begin(struct keeper *k, struct errand *e)
 
     if (!l)
         return;
-    if (fill_row(k, &l->job, e)) {
+    if (create_row(k, &l->job, e)) {
         l->generation->refused = true;
         live_put(k, l);
         errand_refuse(e, ST_IO, (struct failure){0}, "");
@@ -212,8 +230,12 @@ void create_run(struct keeper *k, struct errand *e)
     } else if (k->draining || !service_engine(k->service)) {
         errand_refuse_http(e, 503, (struct failure){.retry_after_ms = 2000},
                            "the server is stopping");
-    } else {
+    } else if (e->blocked && !settle_blocked(k, e)) {
+        return; /* and told */
+    } else if (e->async || e->key[0]) {
         begin(k, e);
+    } else {
+        images_begin(e);
     }
 }
 
@@ -306,36 +328,65 @@ static bool submit_stored(struct keeper *k, struct store_job *job, const struct 
 
 static bool resume_one(struct keeper *k, struct store_job *job, const struct store_bytes *body)
 {
+    char held_for[STORE_NAME_MAX];
     struct order order;
     bool taken = true;
 
+    if (settle_held_for(k, job->id, held_for))
+        return false;
     if (job->falls >= FALLS_MAX) {
         give_up(k, job, ST_IO, "internal_error", "");
         return true;
     }
-    if (read_stored(k, job, body, &order))
+    if (read_stored(k, job, body, &order)) {
+        memcpy(order.held_for, held_for, sizeof(held_for));
         taken = submit_stored(k, job, &order);
+    }
     order_close(&order);
     return taken;
 }
 
+void create_again(struct keeper *k, const struct store_job *job)
+{
+    if (!k->resuming || k->resumed >= job->seq)
+        k->resumed = job->seq - 1;
+    k->resuming = true;
+    k->resume_us = clock_now_us(&k->service->clock) + AGAIN_US;
+}
+
+/* The oldest that is open and not under way; ST_MISSING: there is none. */
+static enum status find_left(struct keeper *k, struct store_job *job, struct store_bytes *body)
+{
+    struct why why = {""};
+    enum status st;
+
+    do {
+        free(body->data);
+        *body = (struct store_bytes){0};
+        st = k->store->ops->job_next(k->store, k->resumed, job, body, &why);
+        if (!st && live_find(k, job->id))
+            k->resumed = job->seq;
+    } while (!st && k->resumed == job->seq);
+    if (st != ST_MISSING)
+        keeper_note(k, st, &why);
+    return st;
+}
+
 void create_resume(struct keeper *k)
 {
-    while (k->resuming && !k->draining && service_engine(k->service)) {
+    while (k->resuming && !k->draining && service_engine(k->service) &&
+           clock_now_us(&k->service->clock) >= k->resume_us) {
         struct store_bytes body = {0};
         struct store_job job;
-        struct why why = {""};
-        enum status st = k->store->ops->job_next(k->store, k->resumed, &job, &body, &why);
+        enum status st = find_left(k, &job, &body);
         bool taken;
 
-        if (st == ST_MISSING || (!st && k->first_own && job.seq >= k->first_own)) {
+        if (st == ST_MISSING)
             k->resuming = false;
+        if (st) {
             free(body.data);
             return;
         }
-        keeper_note(k, st, &why);
-        if (st)
-            return;
         taken = resume_one(k, &job, &body);
         free(body.data);
         if (!taken)

@@ -9,6 +9,7 @@
 
 #include "server/generation.h"
 #include "server/keeper.h"
+#include "server/result.h"
 
 #include <pthread.h>
 
@@ -55,7 +56,8 @@ struct keeper {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* anything below */
     struct errand *free, *first, **last;
-    struct generation *finished;
+    struct generation *finished;  /* promised, */
+    struct generation *unsettled; /* and not */
     struct preview preview[PREVIEWS_MAX];
     int preview_count;
     bool drain, drained, stop;
@@ -67,7 +69,7 @@ struct keeper {
     struct errand *watchers; /* who listen, to any job */
     bool resuming;           /* there may be jobs of before */
     int64_t resumed;         /* up to this row they were taken up */
-    int64_t first_own;       /* row of the first job of this process; 0: none yet */
+    int64_t resume_us;       /* not before then */
     int64_t sweep_us;        /* when the store is to be swept again */
     bool store_failed;       /* as it was said already */
     bool draining;           /* the thread's own copy */
@@ -90,9 +92,38 @@ void errand_refuse_store(struct errand *e, enum status st); /* it failed */
 
 /* create.c: a job comes, fresh or from the store. */
 void create_run(struct keeper *k, struct errand *e);
-void create_resume(struct keeper *k); /* as many as there is room for */
+void create_resume(struct keeper *k);                             /* as many as there is room for */
+void create_again(struct keeper *k, const struct store_job *job); /* in a while */
+MUST_USE enum status create_id(char id[STORE_JOB_ID_MAX]);
+/* The row of what an errand asks for. */
+MUST_USE enum status create_row(struct keeper *k, struct store_job *job, const struct errand *e);
+
+/* settle.c: what was decided about pictures, for those who are told. */
+void settle_run(struct keeper *k, struct generation *g);
+/* What a generation's records say, where that is more than "allowed"; settle_close afterwards, in
+   any case. Other than ST_OK: the store failed. */
+MUST_USE enum status settle_read(struct keeper *k, const struct generation *g,
+                                 struct outcomes *out);
+/* The same of a job that is over or held, by the decisions that its pictures name; *moderated: one
+   of them says more. */
+MUST_USE enum status settle_read_job(struct keeper *k, const struct store_job *job,
+                                     struct outcomes *out, bool *moderated);
+void settle_close(struct keeper *k, struct outcomes *o);
+/* What was kept back of it, for the metrics. */
+void settle_count(struct keeper *k, const struct generation *g, bool told);
+/* The words of a request were blocked: written down, and told. True: they may pass after all, and
+   the errand is still to be done. */
+bool settle_blocked(struct keeper *k, struct errand *e);
+/* A promised job whose words want a person to look at what is made, from one start to the next:
+   which category that is for, or "". */
+MUST_USE enum status settle_keep_held(struct keeper *k, const char *id, const char *held_for);
+void settle_forget_held(struct keeper *k, const char *id); /* the job is over */
+MUST_USE enum status settle_held_for(struct keeper *k, const char *id,
+                                     char held_for[STORE_NAME_MAX]);
 
 /* end.c: a job ends. */
+/* The rows of a generation's pictures; what was kept back has no bytes. */
+void end_pictures(const struct generation *g, struct store_picture *pictures);
 void end_generation(struct keeper *k, struct live *l);
 /* The row of a job that failed; the message is fit for strangers. */
 void end_fail(struct store_job *job, enum status st, const char *code, const char *message);
@@ -114,7 +145,9 @@ void look_write(struct keeper *k, struct json_out *o, const char *name,
                 const struct store_job *job);
 /* Begin an answer with the job object. */
 void look_answer(struct keeper *k, struct answer *a, int status, const struct store_job *job);
-/* The answer to who asked for pictures of a job that is over. */
+/* 202 for who asked for pictures, all of which wait for a person. */
+void look_promise(struct keeper *k, struct errand *e, const struct store_job *job);
+/* The answer to who asked for pictures of a job that is over or held. */
 void look_replay(struct keeper *k, struct errand *e, const struct store_job *job);
 /* Steps of all pictures that are done; *begun: is one of them seated, or further? */
 int look_steps(const struct generation *g, bool *begun);

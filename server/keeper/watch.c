@@ -4,6 +4,7 @@
  *
  *     event: job.queued       data: {"type":"job.queued","position":3}
  *     event: job.progress     data: {"type":"job.progress","step":7,"steps":25,"progress":28}
+ *     event: job.in_review    data: {"type":"job.in_review","job":{...}}       made, and waits
  *     event: job.completed    data: {"type":"job.completed","job":{...}}       or job.failed
  *
  *     event: job.partial_image   data: {"type":"job.partial_image","b64_json":"...", ...}
@@ -22,11 +23,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PREVIEW    "job.partial_image"
-#define NUMBERS    1000000 /* of events from one start to the next */
-#define UNSENT_MAX 65536   /* of a reader's, beside a preview: then he does not read */
-#define PING_US    5000000
-#define RETRY_MS   1000 /* after which a reader comes back */
+#define PREVIEW      "job.partial_image"
+#define NUMBERS      1000000 /* of events from one start to the next */
+#define UNSENT_MAX   65536   /* of a reader's, beside a preview: then he does not read */
+#define PING_US      5000000
+#define HELD_LOOK_US 1000000 /* between two looks at what people have to decide */
+#define RETRY_MS     1000    /* after which a reader comes back */
 
 /* ---- events ---- */
 
@@ -112,24 +114,35 @@ static void send_news(struct errand *e, const struct live *l)
     }
 }
 
-static void send_end(struct keeper *k, struct errand *e, const struct store_job *job)
+static void send_job(struct keeper *k, struct errand *e, const struct store_job *job,
+                     const char *name, int64_t number)
 {
-    const char *name = job->state == STORE_JOB_COMPLETED ? "job.completed" : "job.failed";
     struct json_out data = {0};
     char head[96];
 
-    if (job->state == STORE_JOB_OPEN || job->event <= e->event)
+    if (number <= e->event)
         return;
     json_out_object(&data, NULL);
     json_out_string(&data, "type", name);
     look_write(k, &data, "job", job);
     json_out_object_end(&data);
     if (!data.failed) {
-        snprintf(head, sizeof(head), "id: %" PRId64 "\nevent: %s\ndata: ", job->event, name);
+        e->event = number;
+        snprintf(head, sizeof(head), "id: %" PRId64 "\nevent: %s\ndata: ", number, name);
         send(e, (struct http_text[]){{head, strlen(head)}, {data.text, data.bytes}, {"\n\n", 2}},
              3);
     }
     json_out_close(&data);
+}
+
+/* That it is held has a number, and its end is the one after (the store adds it). */
+static void send_end(struct keeper *k, struct errand *e, const struct store_job *job)
+{
+    if (job->state == STORE_JOB_HELD)
+        send_job(k, e, job, "job.in_review", job->event);
+    else if (job->state != STORE_JOB_OPEN)
+        send_job(k, e, job, job->state == STORE_JOB_COMPLETED ? "job.completed" : "job.failed",
+                 job->event);
 }
 
 /* ---- previews ---- */
@@ -209,13 +222,34 @@ void watch_run(struct keeper *k, struct errand *e)
     if (!look_find(k, e, &job))
         return;
     begin(e);
-    if (job.state != STORE_JOB_OPEN || k->draining) {
-        send_end(k, e, &job);
+    send_end(k, e, &job);
+    if ((job.state != STORE_JOB_OPEN && job.state != STORE_JOB_HELD) || k->draining) {
         http_ticket_end(e->ticket);
         return;
     }
     e->next = k->watchers;
     k->watchers = e;
+}
+
+/* People decide about it elsewhere: the row tells. True: it is over, and that was told. */
+static bool is_settled(struct keeper *k, struct errand *e)
+{
+    int64_t now_us = clock_now_us(&k->service->clock);
+    struct store_job job;
+    struct why why = {""};
+    enum status st;
+
+    if (now_us < e->look_us)
+        return false;
+    e->look_us = now_us + HELD_LOOK_US;
+    st = k->store->ops->job_find(k->store, e->id, &job, &why);
+    if (st == ST_MISSING)
+        return true;
+    keeper_note(k, st, &why);
+    if (st || job.state == STORE_JOB_OPEN || job.state == STORE_JOB_HELD)
+        return false;
+    send_end(k, e, &job);
+    return true;
 }
 
 static void refresh(struct keeper *k, struct errand *e)
@@ -245,7 +279,7 @@ void watch_tick(struct keeper *k)
     while (*at) {
         struct errand *e = *at;
 
-        if (!atomic_load(&e->gone)) {
+        if (!atomic_load(&e->gone) && (live_find(k, e->id) || !is_settled(k, e))) {
             refresh(k, e);
             at = &e->next;
             continue;
@@ -269,10 +303,14 @@ void watch_end(struct keeper *k, const struct store_job *job)
             at = &e->next;
             continue;
         }
-        *at = e->next;
         if (l)
             send_news(e, l);
         send_end(k, e, job);
+        if (job->state == STORE_JOB_HELD) { /* he hears the end as well */
+            at = &e->next;
+            continue;
+        }
+        *at = e->next;
         http_ticket_end(e->ticket);
     }
 }

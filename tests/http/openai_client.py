@@ -9,6 +9,7 @@ LIMNER_ORACLE_PYTHON names) it ends with 77: skipped.
 """
 
 import base64
+import json
 import os
 import re
 import subprocess
@@ -42,11 +43,32 @@ except ImportError:
     sys.exit(77)
 
 
+RULES = {"schema": "prompt-rules/1", "version": "t", "categories": [
+    {"id": "forbidden_words", "rules": [{"id": "a", "words": ["snorkwort"]}]}]}
+POLICY = {"schema": "moderation-policy/1", "policy_id": "test", "version": 3, "status": "live",
+          "change_reason": "a test", "languages": ["en"],
+          "classifiers": [{"id": "nsfwjs_mid", "role": "main",
+                           "preprocess": "bilinear_align_corners_224"}],
+          "ignore": ["Drawing", "Hentai", "Neutral", "Porn", "Sexy"],
+          "categories": [{"id": "forbidden_words", "from": {"op": "prompt"}, "clause": "Rule 8",
+                          "dsa_category": "STATEMENT_CATEGORY_OTHER_VIOLATION_TC",
+                          "reason": {"en": "These words."}, "appealable": True, "prompt": "block"}],
+          "prompt_stage": {"rules": "rules.json", "action": "block"}}
+
+
+def write_policy(folder):
+    for name, content in (("rules.json", RULES), ("policy.json", POLICY)):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as out:
+            json.dump(content, out)
+
+
 def serve(limner, output):
     """The process and its URL, once it is ready."""
+    folder = os.path.dirname(output.name)
+    write_policy(folder)
     command = [limner, "serve", "--model", "tests/golden/tiny_lcm", "--listen", "127.0.0.1:0",
                "--metrics", "127.0.0.1:0", "--queue", "10", "--threads", "1",
-               "--state", os.path.dirname(output.name)]
+               "--policy", os.path.join(folder, "policy.json"), "--state", folder]
     process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     for _ in range(600):
         with open(output.name, encoding="utf-8") as said:
@@ -141,6 +163,18 @@ def check_errors(client):
             image=MAGIC["png"], prompt=PROMPT)
 
 
+def check_moderation(client):
+    error = refused(openai.BadRequestError, "The request was not carried out", client.images.generate,
+                    prompt="a snorkwort in the sun", user="customer-81")
+    assert error.code == "moderation_blocked" and error.type == "image_generation_user_error"
+    told = error.body["moderation"]
+    assert told["stage"] == "prompt" and told["action"] == "block" and not told["retryable"]
+    assert told["category"]["id"] == "forbidden_words" and told["policy"]["version"] == 3
+    assert told["appeal"]["allowed"] and told["appeal"]["url"].startswith("/appeal/dec_")
+    fine = client.images.generate(prompt=PROMPT)
+    assert fine.data[0].limner["moderation"]["action"] == "allow"
+
+
 def main():
     limner = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build/release/limner"))
     with tempfile.TemporaryDirectory() as folder, open(os.path.join(folder, "log"), "wb") as output:
@@ -152,6 +186,7 @@ def main():
             check_headers(client)
             check_models(client)
             check_errors(client)
+            check_moderation(client)
         finally:
             process.terminate()
             code = process.wait(timeout=60)
