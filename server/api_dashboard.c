@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api_dashboard.h"
 
+#include "server/desk_numbers.h"
 #include "server/history.h"
 #include "server/web.h"
+#include "server/webhook.h"
 
 #include <string.h>
 
@@ -144,6 +146,24 @@ static void write_steps(struct json_out *o, const struct engine *e)
     json_out_array_end(o);
 }
 
+/* What people say of what was decided, and whether their owners were told. */
+static void write_reviews(struct service *s, struct json_out *o)
+{
+    struct webhook_stats webhooks;
+    struct desk_numbers numbers;
+
+    desk_look(s->desk, &numbers);
+    desk_numbers_write(o, "reviews", &numbers);
+    if (!s->webhook)
+        return;
+    webhook_get_stats(s->webhook, &webhooks);
+    json_out_object(o, "webhooks");
+    json_out_int(o, "delivered", webhooks.delivered);
+    json_out_int(o, "failed", webhooks.failed);
+    json_out_int(o, "given_up", webhooks.given_up);
+    json_out_object_end(o);
+}
+
 void api_dashboard_data(struct service *s, struct http_request *r)
 {
     const struct engine *e = service_engine(s);
@@ -161,6 +181,7 @@ void api_dashboard_data(struct service *s, struct http_request *r)
         write_steps(o, e);
     }
     history_write(s->history, read_since(r->query), o);
+    write_reviews(s, o);
     json_out_object_end(o);
     answer_json_end(&answer);
     answer_header(&answer, "cache-control", "no-store");

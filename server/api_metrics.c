@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api_metrics.h"
 
+#include "server/desk_numbers.h"
 #include "server/keeper.h"
 #include "server/process.h"
+#include "server/webhook.h"
 
 #include <string.h>
 
@@ -31,6 +33,8 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
         .hook = atomic_load(&s->draining) ? NULL : s->hook, /* closed while it drains */
         .now_s = clock_unix_s()};
     struct engine_stats stats = {0};
+    struct webhook_stats webhooks;
+    struct desk_numbers reviews;
     struct process_use use;
     struct answer answer;
 
@@ -75,6 +79,14 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
         {"process_open_fds", "Open files and sockets.", false, use.open_fds},
         {"process_max_fds", "And how many there may be.", false, use.max_fds},
     };
+    if (s->desk) {
+        desk_look(s->desk, &reviews);
+        page.reviews = &reviews;
+    }
+    if (s->webhook) {
+        webhook_get_stats(s->webhook, &webhooks);
+        page.webhooks = &webhooks;
+    }
     page.extra = extra;
     page.extra_count = COUNT_OF(extra);
     answer_text(&answer, 200, "text/plain; version=0.0.4", NULL);

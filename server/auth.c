@@ -207,8 +207,10 @@ enum auth_verdict auth_check(struct auth *a, struct http_text authorization, uns
         verdict = judge(e, scopes, now_s);
         if (e)
             memcpy(out->prefix, e->prefix, sizeof(out->prefix));
-        if (verdict == AUTH_OK)
+        if (verdict == AUTH_OK) {
             out->tenant = e->tenant;
+            out->scopes = e->scopes;
+        }
     }
     pthread_rwlock_unlock(&a->lock);
     return verdict;

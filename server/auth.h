@@ -32,6 +32,7 @@ enum auth_verdict {
 struct auth_caller {
     int tenant; /* of tenant.h; -1: refused */
     char prefix[STORE_PREFIX_MAX];
+    unsigned scopes; /* of the key; 0 without one */
 };
 
 struct auth;

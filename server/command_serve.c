@@ -10,6 +10,7 @@
  * policies again. Requests under way keep what they were granted.
  */
 #include "base/log.h"
+#include "server/addresses.h"
 #include "server/api_dashboard.h"
 #include "server/auth.h"
 #include "server/commands.h"
@@ -21,9 +22,11 @@
 #include "server/judging.h"
 #include "server/keeper.h"
 #include "server/listen.h"
+#include "server/matter.h"
 #include "server/restart.h"
 #include "server/routes.h"
 #include "server/sole.h"
+#include "server/webhook.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -41,6 +44,7 @@
 #define FLUSH_MS     2000 /* for answers to leave after the last one was written */
 #define ERRANDS_MAX  512  /* requests about jobs at the same time, those who listen included */
 #define CALLS_MAX    512  /* what waits for the desk */
+#define MATTERS_MAX  256  /* requests about decisions among them */
 #define JOBS_SPARE   16   /* pictures that are being encoded, or whose answer is on its way */
 
 enum loading { LOADING, LOADED, LOAD_FAILED };
@@ -72,7 +76,7 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
         .listener[ROUTES_METRICS].until_end = true,
         .io_threads = s->config.io_threads,
         .connections_max = s->config.connections,
-        .tickets_max = jobs_max + ERRANDS_MAX,
+        .tickets_max = jobs_max + ERRANDS_MAX + MATTERS_MAX,
         .body_max = BODY_MAX,
         .pending_max = PENDING_MAX,
         .handle = routes_handle,
@@ -287,6 +291,7 @@ static void reload(struct server *s)
     } else {
         set_limits(&s->service, &fresh);
         judging_reload(&s->service, &fresh);
+        addresses_reload(&s->service, &fresh);
         log_info("reloaded", "tenants=%d", fresh.tenant_count);
         config_compare(&s->config, &fresh, other, sizeof(other));
         if (other[0])
@@ -314,7 +319,12 @@ static enum status open_jobs(struct server *s, int jobs_max, struct why *why)
 static enum status open_desk(struct server *s, struct why *why)
 {
     const struct desk_options options = {.store = s->store, .functions_max = CALLS_MAX};
+    enum status st = addresses_open(&s->service, &s->config, s->store, why);
 
+    if (st)
+        return st;
+    if (matters_open(&s->service.matters, MATTERS_MAX))
+        return why_fail(why, ST_FULL, "no memory for appeals");
     return desk_open(&s->service.desk, &s->service, &options, why);
 }
 
@@ -416,8 +426,10 @@ static void tear_down(struct server *s)
     keeper_stop(s->service.keeper);
     desk_stop(s->service.desk);
     http_close(&s->service.http);
+    webhook_close(&s->service.webhook);
     keeper_close(&s->service.keeper);
     desk_close(&s->service.desk);
+    matters_close(&s->service.matters);
     generations_close(&s->service.generations);
     history_close(&s->service.history);
     judging_close(&s->judging, &s->service);

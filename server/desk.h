@@ -18,6 +18,7 @@
 #include "store/store.h"
 
 struct desk;
+struct matter;
 
 struct desk_options {
     struct store *store;
@@ -33,5 +34,8 @@ void desk_close(struct desk **d); /* after http_close */
 
 /* `run` on the desk's thread, which may wait for the disk; in the order of coming, any thread. */
 MUST_USE bool desk_run(struct desk *d, void (*run)(void *owner), void *owner);
+
+/* Do what was asked for, and answer; on the desk's thread. */
+void desk_handle(struct desk *d, struct matter *m);
 
 #endif /* SERVER_DESK_H */

@@ -45,6 +45,8 @@ struct http_request {
     int listener;                               /* index in the options */
     int route;                                  /* the handler's own marks, for `decorate` */
     int tenant;                                 /* and `answered`; 0 until they are set */
+    char caller[16];                            /* of who was let in: his key's prefix, */
+    unsigned scopes;                            /* and what it may do */
     struct trace trace;
     struct timing timing;
     int64_t arrived_us;  /* monotonic, when its last byte was there */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/metrics.h"
 
+#include "server/desk_numbers.h"
 #include "server/exposition.h"
 #include "server/metrics_engine.h"
+#include "server/webhook.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -145,6 +147,21 @@ static void write_extra(FILE *page, const struct metrics_extra *extra, int count
     }
 }
 
+static void write_webhooks(FILE *page, const struct webhook_stats *w)
+{
+    const struct metrics_extra extra[] = {
+        {"limner_webhooks_delivered_total", "Messages that a tenant's server took.", true,
+         (double)w->delivered},
+        {"limner_webhooks_failed_total", "Tries that it did not take.", true, (double)w->failed},
+        {"limner_webhooks_given_up_total", "Messages that will not be tried again.", true,
+         (double)w->given_up},
+        {"limner_webhooks_slowest_seconds", "The longest way of a message that arrived.", false,
+         (double)w->slowest_ms / 1000},
+    };
+
+    write_extra(page, extra, COUNT_OF(extra));
+}
+
 static void write_all(FILE *page, const struct metrics *m, const struct metrics_page *what)
 {
     exposition_head(page, "limner_build_info", "gauge", "Which limner this is; always 1.");
@@ -156,6 +173,10 @@ static void write_all(FILE *page, const struct metrics *m, const struct metrics_
     metrics_write_refusals(page, m, what->engine);
     if (what->judge)
         metrics_write_moderation(page, &m->moderation, what->judge, what->hook, what->now_s);
+    if (what->reviews)
+        desk_numbers_expose(page, what->reviews);
+    if (what->webhooks)
+        write_webhooks(page, what->webhooks);
     if (what->engine)
         metrics_write_engine(page, m, what->engine);
 }

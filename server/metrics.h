@@ -23,7 +23,9 @@
 #define METRICS_CODES_MAX  24
 #define METRICS_MODELS_MAX 8
 
+struct desk_numbers;
 struct engine;
+struct webhook_stats;
 
 /* Why requests were refused before the engine was asked. */
 enum metrics_refusal {
@@ -71,6 +73,8 @@ struct metrics_page {
     struct judge *judge; /* NULL: nothing of moderation is told */
     struct hook *hook;   /* NULL: there is none */
     int64_t now_s;
+    const struct desk_numbers *reviews;   /* NULL: nobody reviews here */
+    const struct webhook_stats *webhooks; /* NULL: nobody is told */
 };
 
 /* The page in Prometheus' text format 0.0.4. ST_FULL without memory. */

@@ -2,11 +2,14 @@
 #include "server/routes.h"
 
 #include "server/access.h"
+#include "server/api_appeals.h"
 #include "server/api_console.h"
 #include "server/api_dashboard.h"
+#include "server/api_decisions.h"
 #include "server/api_images.h"
 #include "server/api_jobs.h"
 #include "server/api_metrics.h"
+#include "server/api_review.h"
 #include "server/auth.h"
 #include "server/limits.h"
 
@@ -19,7 +22,18 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Whom a path is for. */
-enum need { NEED_NOTHING, NEED_KEY, NEED_GENERATE, NEED_METRICS };
+enum need {
+    NEED_NOTHING,
+    NEED_KEY,
+    NEED_GENERATE,
+    NEED_METRICS,
+    NEED_OWNER,  /* a key of the tenant's */
+    NEED_LINK,   /* or a signed link, which the handler looks at */
+    NEED_REVIEW, /* whoever looks at other people's pictures has a name: these need a key always */
+    NEED_LEAD,
+    NEED_COMPLIANCE,
+    NEED_BREAKER,
+};
 
 struct route {
     const char *method, *path;
@@ -28,6 +42,22 @@ struct route {
     enum need need;
     void (*handle)(struct service *s, struct http_request *r);
     const char *other; /* method, or NULL */
+};
+
+/* What a key must be for, to be let in. */
+static const struct {
+    unsigned scopes; /* one of them; 0: any key will do */
+    bool always;     /* also where no key was made yet */
+} needs[] = {
+    [NEED_KEY] = {0, false},
+    [NEED_GENERATE] = {SCOPE_GENERATE, false},
+    [NEED_METRICS] = {SCOPE_METRICS, true},
+    [NEED_OWNER] = {SCOPE_GENERATE | SCOPE_APPEAL, false},
+    [NEED_LINK] = {SCOPE_GENERATE | SCOPE_APPEAL, false},
+    [NEED_REVIEW] = {SCOPE_REVIEW | SCOPE_LEAD, true},
+    [NEED_LEAD] = {SCOPE_LEAD, true},
+    [NEED_COMPLIANCE] = {SCOPE_COMPLIANCE, true},
+    [NEED_BREAKER] = {SCOPE_LEAD | SCOPE_ADMIN, true},
 };
 
 static bool is(struct http_text text, const char *word)
@@ -203,6 +233,21 @@ static const struct route routes[] = {
     {"GET", "/v1/jobs/", true, ON_PUBLIC, NEED_GENERATE, handle_jobs, "DELETE"},
     {"GET", "/v1/models", false, ON_PUBLIC, NEED_KEY, handle_models, NULL},
     {"GET", "/v1/models/", true, ON_PUBLIC, NEED_KEY, handle_model, NULL},
+    {"GET", "/v1/decisions", false, ON_PUBLIC, NEED_OWNER, api_decisions_list, NULL},
+    {"GET", "/v1/decisions/", true, ON_PUBLIC, NEED_LINK, api_decisions_one, NULL},
+    {"POST", "/v1/appeals", false, ON_PUBLIC, NEED_LINK, api_appeals_new, NULL},
+    {"GET", "/v1/appeals/", true, ON_PUBLIC, NEED_LINK, api_appeals_one, "POST"},
+    {"GET", "/appeal/", true, ON_PUBLIC, NEED_NOTHING, api_decisions_page, "POST"},
+    {"POST", "/v1/review/claim", false, ON_PUBLIC, NEED_REVIEW, api_review_claim, NULL},
+    {"GET", "/v1/review/items", false, ON_PUBLIC, NEED_LEAD, api_review_items, NULL},
+    {"GET", "/v1/review/items/", true, ON_PUBLIC, NEED_REVIEW, api_review_item, "POST"},
+    {"GET", "/v1/review/mine", false, ON_PUBLIC, NEED_REVIEW, api_review_mine, NULL},
+    {"POST", "/v1/review/break", false, ON_PUBLIC, NEED_REVIEW, api_review_break, NULL},
+    {"GET", "/v1/review/stats", false, ON_PUBLIC, NEED_LEAD, api_review_stats, NULL},
+    {"GET", "/v1/review/settings", false, ON_PUBLIC, NEED_LEAD, api_review_settings, "POST"},
+    {"POST", "/v1/review/golden", false, ON_PUBLIC, NEED_LEAD, api_review_golden, NULL},
+    {"POST", "/v1/breakers/close", false, ON_PUBLIC, NEED_BREAKER, api_review_close, NULL},
+    {"GET", "/v1/moderation/export", false, ON_PUBLIC, NEED_COMPLIANCE, api_review_export, NULL},
     {"GET", "/review", false, ON_PUBLIC, NEED_NOTHING, api_console_review, NULL},
     {"GET", "/review/lead", false, ON_PUBLIC, NEED_NOTHING, api_console_lead, NULL},
     {"GET", "/livez", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_live, NULL},
@@ -247,20 +292,21 @@ static bool takes(const struct route *route, struct http_text method)
 /* Is the caller one that this path is for? If not, the request is answered. */
 static bool is_admitted(struct service *s, struct http_request *r, enum need need)
 {
-    static const unsigned scopes[] = {
-        [NEED_KEY] = 0, [NEED_GENERATE] = SCOPE_GENERATE, [NEED_METRICS] = SCOPE_METRICS};
+    struct http_text authorization = http_header(r, "authorization");
     struct auth_caller caller;
     enum auth_verdict verdict;
     struct answer answer;
 
     if (need == NEED_NOTHING || (need == NEED_METRICS && s->metrics_open))
         return true;
-    verdict =
-        auth_check(s->auth, http_header(r, "authorization"), scopes[need], clock_unix_s(), &caller);
+    verdict = auth_check(s->auth, authorization, needs[need].scopes, clock_unix_s(), &caller);
     r->tenant = caller.tenant + 1;
-    if (verdict == AUTH_OK || (verdict == AUTH_OPEN && need != NEED_METRICS))
+    r->scopes = caller.scopes;
+    memcpy(r->caller, caller.prefix, sizeof(r->caller));
+    if (verdict == AUTH_OK || (verdict == AUTH_OPEN && !needs[need].always) ||
+        (verdict == AUTH_ABSENT && need == NEED_LINK))
         return true;
-    auth_refuse(&answer, verdict == AUTH_OPEN ? AUTH_ABSENT : verdict, scopes[need]);
+    auth_refuse(&answer, verdict == AUTH_OPEN ? AUTH_ABSENT : verdict, needs[need].scopes);
     http_answer(r, &answer);
     return false;
 }

@@ -22,6 +22,8 @@ struct grants;
 struct history;
 struct hook;
 struct keeper;
+struct matters;
+struct webhook;
 
 struct service {
     _Atomic(struct engine *) engine; /* NULL while the models are loaded, and after they are gone */
@@ -29,6 +31,8 @@ struct service {
     struct generations *generations;
     struct keeper *keeper;
     struct desk *desk;
+    struct matters *matters; /* requests on their way to the desk */
+    struct webhook *webhook;
     struct auth *auth;
     struct tenants *tenants;
     struct judge *judge;    /* of prompts and pictures; NULL in tests of what comes before it */

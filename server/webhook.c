@@ -120,16 +120,17 @@ enum status webhook_configure(struct webhook *w, const struct webhook_target *ta
 
 static bool find_target(struct webhook *w, const char *tenant, struct webhook_target *out)
 {
-    bool found = false;
+    const struct webhook_target *found = NULL;
 
     pthread_mutex_lock(&w->lock);
-    for (int i = 0; i < w->target_count && !found; i++) {
-        found = !strcmp(w->target[i].tenant, tenant);
-        if (found)
-            *out = w->target[i];
+    for (int i = 0; i < w->target_count; i++) {
+        if (!strcmp(w->target[i].tenant, tenant) || (!found && !w->target[i].tenant[0]))
+            found = &w->target[i];
     }
+    if (found)
+        *out = *found;
     pthread_mutex_unlock(&w->lock);
-    return found;
+    return found != NULL;
 }
 
 void webhook_sign(char out[WEBHOOK_SIGNATURE_MAX], const struct webhook_target *t, const char *id,

@@ -29,7 +29,7 @@
 struct webhook;
 
 struct webhook_target {
-    char tenant[STORE_TENANT_MAX];
+    char tenant[STORE_TENANT_MAX]; /* empty: of all who have none of their own */
     char url[STORE_URL_MAX];
     uint8_t secret[WEBHOOK_SECRET_MAX];
     size_t secret_bytes;

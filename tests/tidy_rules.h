@@ -61,8 +61,9 @@ static const struct rule guests[] = {
 
 /* A private folder, and how the paths begin of the files that are let into it: tests of what cannot
    be judged through a public header without the hardware; the load generator's command, and the
-   tests of its parts. */
+   tests of its parts; the arithmetic of the lead's page. */
 static const struct rule kin[] = {
+    {"server/desk/", "tests/test_numbers"},
     {"server/bench/", "server/command_bench.c tests/test_bench tests/fuzz/fuzz_bench.c"},
     {"kernels/cuda/", "tests/test_cuda_ tests/cudnn/ tests/fuzz/"},
 };
