@@ -70,7 +70,7 @@ static enum status rules_read(struct rules *r, const struct judge *j, const char
     return st ? st : drift_open(&r->drift, r->policy, why);
 }
 
-static enum status rules_open(struct rules **out, const struct judge *j, const char *policy,
+static enum status rules_open(struct rules **out, struct judge *j, const char *policy,
                               const char *shadow, struct why *why)
 {
     struct rules *r = calloc(1, sizeof(*r));
@@ -83,6 +83,8 @@ static enum status rules_open(struct rules **out, const struct judge *j, const c
     st = rules_read(r, j, policy, shadow, why);
     if (st)
         rules_close(out);
+    else
+        reference_restore(j, r);
     return st;
 }
 
@@ -216,6 +218,7 @@ int64_t judge_idle(struct judge *j)
     int64_t every_us = (int64_t)policy_settings(r->policy)->canary_minutes * 60000000, left_us;
     struct why why = {""};
 
+    reference_keep(j, r);
     rules_put(j, r);
     if (atomic_load(&j->unsound))
         return -1;

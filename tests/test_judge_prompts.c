@@ -8,6 +8,7 @@
 #include "tests/judge_room.h"
 #include "tests/unit.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -306,6 +307,43 @@ static void policies_may_change_while_pictures_are_judged(void **state)
     assert_null(failed);
 }
 
+/* Goal: what drift is measured against is learned once, and known to the next start. */
+static void a_learned_reference_outlives_the_judge(void **state)
+{
+    static const char members[] =
+        VERDICTS_CLASSES VERDICTS_NO_AUDIT ",\"drift\":{\"learn\":100,\"window\":100}";
+    struct room *r = *state;
+    struct judge_options o = verdicts_options(&r->v, verdicts_policy(r->v.folder, 4, members));
+    struct why why = {""};
+    int rounds = 0;
+
+    for (int start = 0; start < 2; start++) {
+        struct judge_stats stats;
+
+        judge_close(&r->v.judge);
+        verdicts_say(VERDICTS_REAL);
+        if (judge_open(&r->v.judge, &o, &why))
+            fail_msg("%s", why.text);
+        verdicts_say(VERDICTS_BY_PIXEL);
+        do {
+            while (r->count < JUDGE_BATCH_MAX)
+                room_add(r, start ? SCORES_PORN : SCORES_NEUTRAL);
+            room_judge(r);
+            room_put(r);
+            judge_get_stats(r->v.judge, &stats);
+            rounds++;
+        } while (isnan(stats.drift[0].psi) && rounds < 100);
+        verdicts_say(VERDICTS_REAL);
+        judge_idle(r->v.judge);
+        if (!start)
+            assert_true(stats.drift[0].psi < 0.1);
+        else /* of which the first start knew none, and this one would have learned them */
+            assert_true(stats.drift[0].psi > 1);
+    }
+    assert_true(rounds < 100);
+    assert_string_equal(room_stats(r).drift[0].category, "explicit");
+}
+
 /* ---- opening ---- */
 
 /* Goal: a judge that cannot be whole is none, and says what to do. */
@@ -384,6 +422,8 @@ int main(void)
                                         room_open_classes, room_close),
         cmocka_unit_test_setup_teardown(policies_may_change_while_pictures_are_judged,
                                         room_open_classes, room_close),
+        cmocka_unit_test_setup_teardown(a_learned_reference_outlives_the_judge, room_open_classes,
+                                        room_close),
         cmocka_unit_test_setup_teardown(a_judge_without_classifiers_or_policy_is_refused,
                                         room_open_classes, room_close),
         cmocka_unit_test_setup_teardown(

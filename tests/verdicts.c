@@ -131,9 +131,26 @@ static enum status find_object(struct store *s, const char *id, struct store_obj
     return v->real->ops->object_find(v->real, id, out, why);
 }
 
+static enum status get_note(struct store *s, const char *name, char body[STORE_NOTE_BODY_MAX],
+                            struct why *why)
+{
+    struct verdicts *v = behind(s);
+
+    return v->real->ops->note_get(v->real, name, body, why);
+}
+
+static enum status put_note(struct store *s, const char *name, const char *body, struct why *why)
+{
+    struct verdicts *v = behind(s);
+
+    return v->real->ops->note_put(v->real, name, body, why);
+}
+
 static const struct store_ops ops = {.decision_add = add,
                                      .precedent = precedent,
                                      .note_next = next_note,
+                                     .note_get = get_note,
+                                     .note_put = put_note,
                                      .object_find = find_object};
 
 /* ---- opening and closing ---- */

@@ -7,6 +7,7 @@
  *     prompts.c   texts
  *     docket.c    what is written down of a batch
  *     kept.c      what was sealed, opened again
+ *     reference.c what drift is measured against, from one start to the next
  */
 #ifndef ENGINE_JUDGE_ROOM_H
 #define ENGINE_JUDGE_ROOM_H
@@ -27,6 +28,7 @@ struct rules {
     struct policy *shadow;       /* NULL: no candidate runs beside it */
     struct prompt_rules *prompt; /* NULL: the policy names none */
     struct drift *drift;
+    unsigned kept;      /* a bit for each category whose reference is; the judging thread's */
     int holders;        /* under the judge's lock; the judge itself is one of the newest's */
     struct rules *next; /* older ones that somebody still has */
 };
@@ -85,5 +87,10 @@ void subject_of(const struct judge *j, char out[STORE_HASH_MAX], const char *ten
 /* What a person said last of this subject. *found: somebody did. */
 MUST_USE enum status precedent_of(const struct judge *j, const char *tenant, const char *subject,
                                   bool *found, enum store_standing *out, struct why *why);
+
+/* What was learned under this very policy before. */
+void reference_restore(struct judge *j, struct rules *r);
+/* What has been learned since, into the store; on the thread of judge_pictures. */
+void reference_keep(struct judge *j, struct rules *r);
 
 #endif /* ENGINE_JUDGE_ROOM_H */
