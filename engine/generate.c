@@ -2,6 +2,7 @@
 #include "engine/generate.h"
 
 #include "base/clock.h"
+#include "engine/judge.h"
 #include "engine/sizing.h"
 #include "models/calibrate.h"
 #include "models/weights.h"
@@ -244,26 +245,92 @@ static enum status denoise(struct run *r)
 
 static enum status decode(struct run *r)
 {
+    enum status st = model_decode(r->model, &r->latent, &r->result->image, r->scratch, r->why);
+
+    if (!st && r->options->progress)
+        r->options->progress(r->options->context, r->latent.plan.count + 1,
+                             r->latent.plan.count + 1);
+    return st;
+}
+
+/* Last, so that pixels nobody allowed are in no file. */
+static enum status dump_finish(struct run *r)
+{
     const struct picture *p = &r->result->picture;
     enum status st;
 
-    st = model_decode(r->model, &r->latent, &r->result->image, r->scratch, r->why);
-    if (st)
-        return st;
-    if (r->options->progress)
-        r->options->progress(r->options->context, r->latent.plan.count + 1,
-                             r->latent.plan.count + 1);
     if (!r->dump)
         return ST_OK;
     st = dump_host(r, "rgb", tensor_view(r->scratch, DTYPE_F32, 1, p->height, p->width, 3), 3);
     return st ? st : weights_out_finish(r->dump, r->why);
 }
 
+/* --- the judge --------------------------------------------------------------------------- */
+
+/* Nobody is there to look at what would be held, so nothing is made of it. */
+static enum status judge_words(struct run *r)
+{
+    const struct picture *p = &r->options->picture;
+    const struct judge_asked asked = {.prompt = p->prompt, .negative = p->negative};
+    struct prompt_finding finding;
+    const struct policy *policy;
+    struct verdict v;
+
+    if (!r->options->judge)
+        return ST_OK;
+    judge_prompt(r->options->judge, &asked, &v, &finding);
+    if (v.action == BAND_ALLOW)
+        return ST_OK;
+    policy = judge_policy(r->options->judge);
+    why_fail(r->why, ST_REFUSED, "the prompt %s (%s)%s%s",
+             v.action == BAND_BLOCK
+                 ? "was blocked"
+                 : "needs a person who looks at the picture, and there is none here",
+             finding.found ? finding.category : "unjudged", v.category < 0 ? "" : ": ",
+             v.category < 0 ? "" : policy_reason(policy, v.category, ""));
+    judge_release(r->options->judge, policy);
+    return ST_REFUSED;
+}
+
+static enum status judge_it(struct run *r, struct job *job)
+{
+    struct generate_result *result = r->result;
+
+    job->picture = result->picture;
+    job->image = result->image;
+    judge_pictures(r->options->judge, &job, 1);
+    result->action = job->verdict.action;
+    if (job->judged && !job->status)
+        return ST_OK;
+    return why_fail(r->why, job->status ? job->status : ST_REFUSED, "%s", job->why.text);
+}
+
+static enum status judge_picture(struct run *r)
+{
+    struct job *job;
+    enum status st;
+
+    if (!r->options->judge)
+        return ST_OK;
+    st = judge_add_model(r->options->judge, 0, model_info(r->model)->name, r->options->model_folder,
+                         r->why);
+    if (st)
+        return st;
+    job = calloc(1, sizeof(*job));
+    if (!job)
+        return why_fail(r->why, ST_FULL, "no memory to judge the picture");
+    st = judge_it(r, job);
+    free(job);
+    return st;
+}
+
 static enum status run_stages(struct run *r)
 {
     int64_t since = clock_now_us(&r->clock);
-    enum status st = load(r);
+    enum status st = judge_words(r);
 
+    if (!st)
+        st = load(r);
     if (!st)
         st = dump_start(r);
     if (st)
@@ -284,8 +351,16 @@ static enum status run_stages(struct run *r)
 
     since = clock_now_us(&r->clock);
     st = decode(r);
+    if (st)
+        return st;
     r->result->decode_ms = elapsed_ms(r, since);
-    return st;
+
+    since = clock_now_us(&r->clock);
+    st = judge_picture(r);
+    if (st)
+        return st;
+    r->result->judge_ms = elapsed_ms(r, since);
+    return dump_finish(r);
 }
 
 enum status generate_run(const struct generate_options *options, struct generate_result *result,

@@ -11,6 +11,9 @@
 #define ENGINE_GENERATE_H
 
 #include "models/model.h"
+#include "moderation/policy.h"
+
+struct judge;
 
 struct generate_options {
     struct device_options device;
@@ -20,6 +23,8 @@ struct generate_options {
     bool sampler_default;   /* ignore picture.sampler, take the model's */
     const char *noise_path; /* safetensors with `noise`, or NULL */
     const char *dump_path;  /* or NULL */
+    struct judge *judge;    /* of the prompt before anything is loaded, and of the picture before it
+                               is handed out; ST_REFUSED: he said no. NULL: nobody judges */
     void (*progress)(void *context, int done, int total); /* or NULL; total counts the decode */
     void *context;
 };
@@ -28,8 +33,9 @@ struct generate_result {
     struct image image;     /* the caller closes it */
     struct picture picture; /* with the defaults filled in; texts are the caller's own */
     bool prompt_cut;
-    int tile; /* latents along the tiles that the picture was decoded in; 0: it was not */
-    double load_ms, encode_ms, denoise_ms, decode_ms;
+    enum band action; /* what the judge says: BAND_BLUR is to be shown behind a click */
+    int tile;         /* latents along the tiles that the picture was decoded in; 0: it was not */
+    double load_ms, encode_ms, denoise_ms, decode_ms, judge_ms;
 };
 
 MUST_USE enum status generate_run(const struct generate_options *options,

@@ -2,6 +2,7 @@
 #include "base/crypto.h"
 #include "codec/encode.h"
 #include "engine/generate.h"
+#include "engine/judge.h"
 #include "kernels/devices.h"
 #include "models/vae.h"
 #include "server/commands.h"
@@ -44,17 +45,21 @@ static const char help[] =
     "                          f16 or fp8 (large linears in eight bits)\n"
     "    --vae-tile N          decode in tiles of N latents; without it in one piece, if memory\n"
     "                          allows\n"
+    "    --policy FILE         what may be made and shown; without it $LIMNER_POLICY, or the one "
+    "that\n"
+    "                          ships with limner\n"
     "    --show                show it on a terminal that can (kitty, Ghostty, Konsole, iTerm2,\n"
     "                          WezTerm, mintty)\n";
 
 struct command {
     struct generate_options generate;
-    const char *output, *device;
+    const char *output, *device, *policy;
+    struct judge *judge;
     enum format format;
     int quality;
     bool seed_given, show, help;
     char output_default[64];
-    char model_default[PATH_MAX];
+    char model_default[PATH_MAX], policy_default[PATH_MAX], classifiers[PATH_MAX];
 };
 
 enum flag {
@@ -75,6 +80,7 @@ enum flag {
     FLAG_DEVICE,
     FLAG_PRECISION,
     FLAG_VAE_TILE,
+    FLAG_POLICY,
     FLAG_SHOW,
 };
 
@@ -96,6 +102,7 @@ static const struct option flags[] = {
     {"device", required_argument, NULL, FLAG_DEVICE},
     {"precision", required_argument, NULL, FLAG_PRECISION},
     {"vae-tile", required_argument, NULL, FLAG_VAE_TILE},
+    {"policy", required_argument, NULL, FLAG_POLICY},
     {"show", no_argument, NULL, FLAG_SHOW},
     {NULL, 0, NULL, 0},
 };
@@ -199,6 +206,9 @@ static enum status read_flag(struct command *c, int flag, struct why *why)
         return read_precision(c, optarg, why);
     case FLAG_VAE_TILE:
         return read_tile(c, optarg, why);
+    case FLAG_POLICY:
+        c->policy = optarg;
+        return ST_OK;
     case FLAG_SHOW:
         c->show = true;
         return ST_OK;
@@ -270,6 +280,34 @@ static enum status read_command(struct command *c, int count, char **args, struc
     return fill_in(c, why);
 }
 
+/* ---- what may come out ---- */
+
+/* Nobody is there who could look at a picture, and nothing is written down: what would be held is
+   refused. */
+static enum status open_judge(struct command *c, struct why *why)
+{
+    struct judge_options options = {.weights = c->classifiers,
+                                    .threads = (int)sysconf(_SC_NPROCESSORS_ONLN)};
+    enum status st = shipped_find(c->classifiers, sizeof(c->classifiers), SHIPPED_CLASSIFIERS, why);
+
+    if (!c->policy)
+        c->policy = getenv("LIMNER_POLICY");
+    if (!st && !c->policy) {
+        st = shipped_find(c->policy_default, sizeof(c->policy_default), SHIPPED_POLICY, why);
+        c->policy = c->policy_default;
+    }
+    if (st)
+        return st;
+    if (c->generate.device.threads > 0)
+        options.threads = c->generate.device.threads;
+    if (options.threads > JUDGE_THREADS_MAX)
+        options.threads = JUDGE_THREADS_MAX;
+    options.policy = c->policy;
+    st = judge_open(&c->judge, &options, why);
+    c->generate.judge = c->judge;
+    return st;
+}
+
 /* ---- what comes out ---- */
 
 static void draw_progress(void *context, int done, int total)
@@ -305,8 +343,11 @@ static void report(const struct command *c, const struct generate_result *r)
 
     printf("%s: %dx%d, seed %" PRIu64 ", %d steps %s, guidance %g\n", c->output, p->width,
            p->height, p->seed, p->steps, sampler_name(p->sampler), p->guidance);
-    fprintf(stderr, "load %.2f s, text %.2f s, denoise %.2f s, decode %.2f s\n", r->load_ms / 1e3,
-            r->encode_ms / 1e3, r->denoise_ms / 1e3, r->decode_ms / 1e3);
+    fprintf(stderr, "load %.2f s, text %.2f s, denoise %.2f s, decode %.2f s, judge %.2f s\n",
+            r->load_ms / 1e3, r->encode_ms / 1e3, r->denoise_ms / 1e3, r->decode_ms / 1e3,
+            r->judge_ms / 1e3);
+    if (r->action == BAND_BLUR)
+        fputs("the policy wants this picture covered until somebody asks to see it\n", stderr);
     if (r->tile && c->generate.vae_tile)
         fprintf(stderr, "decoded in tiles of %d latents\n", r->tile);
     else if (r->tile)
@@ -353,10 +394,13 @@ int command_generate(int count, char **args)
     }
     if (isatty(STDERR_FILENO))
         c.generate.progress = draw_progress;
-    st = generate_run(&c.generate, &result, &why);
+    st = open_judge(&c, &why);
+    if (!st)
+        st = generate_run(&c.generate, &result, &why);
     if (!st)
         st = deliver(&c, &result, &why);
     image_close(&result.image);
+    judge_close(&c.judge);
     if (st)
         fprintf(stderr, "limner generate: %s\n", why.text);
     return st ? 1 : 0;

@@ -151,6 +151,35 @@ static void generate_reads_the_noise_that_it_dumped(void **state)
     unlink(dump);
 }
 
+/* Goal: what the policy does not allow is in no file, not in a dump either, and the sentence says
+   why. */
+static void generate_shows_nothing_that_is_blocked(void **state)
+{
+    char path[256], dump[256], text[4096];
+    const struct {
+        const char *args[12], *wanted;
+    } cases[] = {
+        {{"generate", "fox", "-o", path, "--model", MODEL, "--dump", dump, "--policy",
+          "tests/policies/closed.json", NULL},
+         "the picture was blocked (everything): Nothing is allowed"},
+        {{"generate", "hardcore porn", "-o", path, "--model", MODEL, "--policy",
+          "moderation/policies/default.json", NULL},
+         "the prompt was blocked (sexual_explicit): "},
+        {{"generate", "fox", "-o", path, "--model", MODEL, "--policy", "no-such.json", NULL},
+         "no-such.json"},
+    };
+
+    snprintf(path, sizeof(path), "%s/fox.png", (char *)*state);
+    snprintf(dump, sizeof(dump), "%s/stages.safetensors", (char *)*state);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int code = run(cases[i].args, text, sizeof(text));
+
+        if (code != 1 || !strstr(text, cases[i].wanted))
+            fail_msg("case %zu: code %d, %s", i, code, text);
+        assert_int_equal(files_in(*state), 0);
+    }
+}
+
 /* Goal: a run that fails leaves no file, not even half of one. */
 static void generate_that_fails_leaves_nothing(void **state)
 {
@@ -304,6 +333,7 @@ int main(void)
         cmocka_unit_test(generate_makes_what_the_server_makes),
         cmocka_unit_test(generate_takes_the_format_from_the_name),
         cmocka_unit_test(generate_reads_the_noise_that_it_dumped),
+        cmocka_unit_test(generate_shows_nothing_that_is_blocked),
         cmocka_unit_test(generate_that_fails_leaves_nothing),
         cmocka_unit_test(wrong_words_are_refused_with_code_2),
         cmocka_unit_test(help_is_everywhere),
