@@ -308,6 +308,8 @@ static enum status read_pictures(struct keeper *k, const struct store_job *job,
         if (st)
             break;
         data[i] = bytes_of(pictures[i].data);
+        if (!data[i].count)
+            bytes_close(&data[i]); /* kept back, and of no bytes */
         result->picture[i].seed = (uint64_t)pictures[i].seed;
         result->picture[i].sha256 = pictures[i].sha256;
         result->picture[i].decision = pictures[i].decision;
