@@ -212,6 +212,7 @@ static void doubts_outlive_a_server(void **state)
     program_forget(&server);
     program_serve(&server, all);
     judged_wait(folder, 1);
+    job_wait_for_metric(&server, "limner_moderation_statements_total", 1); /* and told */
     stop(&server);
     assert_int_equal(judged_list(folder, rows, 2), 1);
     assert_int_equal(rows[0].standing, STORE_HELD);
