@@ -59,6 +59,17 @@ static void add_counts(struct service *s, struct history_counts *c, const struct
         c->refused += atomic_load(&s->metrics.refused[i]);
 }
 
+static void add_judged(struct service *s, struct history_counts *c)
+{
+    struct judge_stats stats;
+
+    if (!s->judge)
+        return;
+    judge_get_stats(s->judge, &stats);
+    for (int band = 0; band < BAND_COUNT; band++)
+        c->judged[band] = stats.by_action[band];
+}
+
 void api_dashboard_look(struct service *s)
 {
     struct engine *e = service_engine(s);
@@ -77,6 +88,7 @@ void api_dashboard_look(struct service *s)
     v->oldest_us = stats.oldest_us;
     v->lanes = stats.seats / stages_batch_max(engine_stages(e));
     add_counts(s, &v->counts, &stats);
+    add_judged(s, &v->counts);
     for (int m = 0; m < engine_model_count(e); m++)
         add_model(s, v, m);
     history_note(s->history);
@@ -164,6 +176,54 @@ static void write_reviews(struct service *s, struct json_out *o)
     json_out_object_end(o);
 }
 
+static void write_drift(struct json_out *o, const struct judge_stats *stats)
+{
+    json_out_array(o, "psi");
+    for (int i = 0; i < stats->categories; i++) {
+        json_out_object(o, NULL);
+        json_out_string(o, "category", stats->drift[i].category);
+        json_out_real(o, "value", stats->drift[i].psi);
+        json_out_object_end(o);
+    }
+    json_out_array_end(o);
+}
+
+static void write_canary(struct json_out *o, const struct judge_stats *stats)
+{
+    if (!stats->canary_runs) {
+        json_out_string(o, "canary", NULL);
+        return;
+    }
+    json_out_object(o, "canary");
+    json_out_bool(o, "ok", stats->sound);
+    json_out_int(o, "age_s", clock_unix_s() - stats->canary_unix_s);
+    json_out_object_end(o);
+}
+
+/* What the machine does by itself; what people say of it is the desk's to tell. */
+static void write_moderation(struct service *s, struct json_out *o)
+{
+    const struct policy *policy = judge_policy(s->judge);
+    const struct policy_settings *settings = policy_settings(policy);
+    struct judge_stats stats;
+
+    judge_get_stats(s->judge, &stats);
+    json_out_object(o, "moderation");
+    json_out_object(o, "policy");
+    json_out_string(o, "id", policy_id(policy));
+    json_out_int(o, "version", policy_version(policy));
+    json_out_object_end(o);
+    json_out_int(o, "judged", (int64_t)stats.pictures);
+    json_out_int(o, "shadow_differs", (int64_t)stats.shadow_differs);
+    json_out_int(o, "failed", (int64_t)stats.unrecorded);
+    json_out_real(o, "psi_alert", settings->drift.alert);
+    json_out_real(o, "psi_page", settings->drift.page);
+    write_drift(o, &stats);
+    write_canary(o, &stats);
+    json_out_object_end(o);
+    judge_release(s->judge, policy);
+}
+
 void api_dashboard_data(struct service *s, struct http_request *r)
 {
     const struct engine *e = service_engine(s);
@@ -180,6 +240,8 @@ void api_dashboard_data(struct service *s, struct http_request *r)
         write_now(o, e);
         write_steps(o, e);
     }
+    if (s->judge)
+        write_moderation(s, o);
     history_write(s->history, read_since(r->query), o);
     write_reviews(s, o);
     json_out_object_end(o);
