@@ -128,6 +128,10 @@ static void write_url(char out[MODERATED_URL_MAX], const struct moderated *m,
     int64_t until_s = d->appeal_until_s > d->created_s ? d->appeal_until_s : d->created_s;
     char token[LINK_MAX];
 
+    if (!m->secret) {
+        snprintf(out, MODERATED_URL_MAX, "%s%s%s", m->public_url, path, d->id);
+        return;
+    }
     link_make(token, m->secret, MODERATED_LINK, d->id, until_s + LINK_S);
     snprintf(out, MODERATED_URL_MAX, "%s%s%s?token=%s", m->public_url, path, d->id, token);
 }

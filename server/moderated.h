@@ -30,7 +30,8 @@
 struct moderated {
     const struct policy *policy;
     const char *public_url; /* how clients reach this server, without a slash at the end; or "" */
-    const uint8_t *secret;  /* 32 bytes: signs the links */
+    const uint8_t *secret;  /* 32 bytes: signs the links; NULL: they open nothing, as for others
+                               than the owner */
     const char *language;   /* the reader's, such as "de"; NULL: the policy's first */
     int64_t now_s;
 };

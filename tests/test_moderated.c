@@ -491,6 +491,24 @@ static void expect_sentences(const char *said)
     }
 }
 
+/* Goal: whoever else reads it, such as a reviewer, cannot speak as the owner afterwards. */
+static void others_get_no_token(void **state)
+{
+    struct moderated others = how;
+    struct store_decision d = decision_of(BAND_BLOCK, STORE_BLOCKED);
+    char url[MODERATED_URL_MAX];
+
+    (void)state;
+    moderated_appeal_url(url, &how, &d);
+    assert_non_null(strstr(url, "token="));
+    others.secret = NULL;
+    moderated_appeal_url(url, &others, &d);
+    assert_null(strstr(url, "token"));
+    assert_non_null(strstr(url, d.id));
+    moderated_statement_url(url, &others, &d);
+    assert_null(strstr(url, "token"));
+}
+
 /* Goal: somebody who drew an anatomy chart can read it: short, no reproach, and what to do. */
 static void a_statement_reads_well(void **state)
 {
@@ -674,6 +692,7 @@ int main(void)
         cmocka_unit_test(when_all_are_blocked_there_is_no_empty_list),
         cmocka_unit_test(bytes_to_be_covered_say_so),
         cmocka_unit_test(a_statement_has_what_the_law_asks_for),
+        cmocka_unit_test(others_get_no_token),
         cmocka_unit_test(a_statement_reads_well),
         cmocka_unit_test(the_transparency_database_takes_all_of_them),
     };

@@ -412,6 +412,7 @@ static void write_all(struct desk *d, struct json_out *o, const char *name, cons
 
     moderated_open(&mo, d->service);
     mo.language = m->language[0] ? m->language : NULL;
+    mo.secret = NULL; /* who has a link with its token may speak as the owner */
     json_out_object(o, name);
     write_head(d, o, item, s->owner ? "appeal" : "hold");
     json_out_bool(o, "mine",
