@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SECOND_US 1000000
+#define SECOND_US INT64_C(1000000)
 #define LOOK_S    5
 #define SWEEP_S   60
 
@@ -220,6 +220,18 @@ static void sweep(struct desk *d)
     webhook_wake(d->service->webhook);
 }
 
+/* Looking at a long queue takes time that those who wait for an answer need: at most a hundredth
+   of it. */
+static void look(struct desk *d, int64_t now_us)
+{
+    int64_t took_us;
+
+    tell_look(d);
+    took_us = clock_now_us(&d->service->clock) - now_us;
+    d->look_us = now_us + took_us;
+    d->look_us += took_us * 100 > LOOK_S * SECOND_US ? took_us * 100 : LOOK_S * SECOND_US;
+}
+
 static void tick(struct desk *d)
 {
     int64_t now_us = clock_now_us(&d->service->clock);
@@ -227,13 +239,11 @@ static void tick(struct desk *d)
     if (!d->store || !d->service->judge)
         return;
     if (now_us >= d->sweep_us) {
-        d->sweep_us = now_us + SWEEP_S * (int64_t)SECOND_US;
+        d->sweep_us = now_us + SWEEP_S * SECOND_US;
         sweep(d);
     }
-    if (now_us >= d->look_us) {
-        tell_look(d);
-        d->look_us = clock_now_us(&d->service->clock) + LOOK_S * (int64_t)SECOND_US;
-    }
+    if (now_us >= d->look_us)
+        look(d, now_us);
 }
 
 static void *run(void *memory)

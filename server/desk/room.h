@@ -25,6 +25,7 @@
 #define ITEMS_MAX     512 /* decided items that numbers are made of, and of a lead's list */
 #define EVENTS_MAX    128 /* of a decision, that are told */
 #define PSEUDONYM_MAX 8
+#define HOURS         24 /* of which each is told */
 #define SKIPS_MAX     16 /* reasons that are told apart */
 #define DATE_MAX      MODERATED_DATE_MAX
 
@@ -58,6 +59,11 @@ struct view {
     int64_t until_s; /* 0: free, or used */
 };
 
+/* What came and was decided in an hour, counted from 1970. */
+struct hour {
+    int64_t hour, arrived, decided;
+};
+
 /* Why items were left to others, since the start. */
 struct skip {
     char reason[STORE_REASON_MAX];
@@ -87,6 +93,7 @@ struct desk {
     int64_t minute;            /* in which so many tries were written down, and so many not */
     int tries, tries_left_out;
     int64_t full_views, refused_views, sweeps, alarms;
+    struct hour hour[HOURS];     /* a ring */
     struct skip skip[SKIPS_MAX]; /* the first ones are taken */
     bool store_failed;           /* as it was said already */
 };

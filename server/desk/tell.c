@@ -18,7 +18,6 @@
 #define KAPPA_LOW 0.6
 #define KAPPA_MIN 50 /* doubles, before a low one is an alarm */
 #define SURE      0.95
-#define HOURS     24 /* of which each is told */
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -130,30 +129,44 @@ static void write_rates(struct json_out *o, const struct report *r)
         json_out_string(o, "reviewers_needed", NULL);
 }
 
-/* What came and was done in each of the last HOURS. */
+/* What came and was done in the hour `h`; `later` is the same of all hours after it. Counting walks
+   everything that waits, so of an hour that is over it is done once. */
+static enum status count_hour(struct desk *d, int64_t h, int64_t now_s, const struct hour *later,
+                              struct hour *out, struct why *why)
+{
+    struct hour *known = &d->hour[h % HOURS];
+    struct store_counts c;
+    enum status st;
+
+    *out = *known;
+    if (known->hour == h)
+        return ST_OK;
+    st = d->store->ops->item_counts(d->store, now_s, h * REPORT_HOUR_S, &c, why);
+    *out = (struct hour){h, c.arrived - later->arrived, c.decided - later->decided};
+    if (!st && h < now_s / REPORT_HOUR_S)
+        *known = *out;
+    return st;
+}
+
+/* Of the last HOURS, the one that goes on included. */
 static void write_hours(struct desk *d, struct json_out *o, const struct report *r)
 {
-    int64_t arrived = 0, done = 0, counted[HOURS][2];
+    int64_t last = r->now_s / REPORT_HOUR_S;
+    struct hour later = {0}, hour[HOURS] = {{0}};
     struct why why = {""};
 
-    memset(counted, 0, sizeof(counted));
-    for (int h = 0; h < HOURS; h++) {
-        struct store_counts c;
-
-        if (d->store->ops->item_counts(d->store, r->now_s, r->now_s - (h + 1) * REPORT_HOUR_S, &c,
-                                       &why))
+    for (int i = HOURS - 1; i >= 0; i--) {
+        if (count_hour(d, last - (HOURS - 1) + i, r->now_s, &later, &hour[i], &why))
             break;
-        counted[h][0] = c.arrived - arrived;
-        counted[h][1] = c.decided - done;
-        arrived = c.arrived;
-        done = c.decided;
+        later.arrived += hour[i].arrived;
+        later.decided += hour[i].decided;
     }
     json_out_array(o, "hours");
-    for (int h = HOURS - 1; h >= 0; h--) {
+    for (int i = 0; i < HOURS; i++) {
         json_out_object(o, NULL);
-        write_date(o, "at", r->now_s - (h + 1) * REPORT_HOUR_S);
-        json_out_int(o, "arrived", counted[h][0]);
-        json_out_int(o, "completed", counted[h][1]);
+        write_date(o, "at", (last - (HOURS - 1) + i) * REPORT_HOUR_S);
+        json_out_int(o, "arrived", hour[i].arrived);
+        json_out_int(o, "completed", hour[i].decided);
         json_out_object_end(o);
     }
     json_out_array_end(o);
