@@ -7,6 +7,7 @@
 #include "moderation/vault.h"
 #include "server/grants.h"
 #include "server/hook.h"
+#include "server/notice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,9 @@ static enum status open_judge(struct judging *j, struct service *s, const struct
                                     .shadow = c->policy_shadow,
                                     .store = store,
                                     .vault = j->vault,
-                                    .threads = c->judge_threads};
+                                    .threads = c->judge_threads,
+                                    .tell = notice_write,
+                                    .context = s};
     const struct policy *policy;
     enum status st;
 

@@ -133,6 +133,15 @@ static bool find_target(struct webhook *w, const char *tenant, struct webhook_ta
     return found != NULL;
 }
 
+bool webhook_reaches(struct webhook *w, const char *tenant)
+{
+    struct webhook_target target;
+    bool found = find_target(w, tenant, &target);
+
+    crypto_wipe(&target, sizeof(target));
+    return found;
+}
+
 void webhook_sign(char out[WEBHOOK_SIGNATURE_MAX], const struct webhook_target *t, const char *id,
                   int64_t now_s, const char *body)
 {

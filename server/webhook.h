@@ -22,6 +22,8 @@
 
 #include "store/store.h"
 
+#include <stdbool.h>
+
 #define WEBHOOK_SECRET_MAX    64 /* bytes of a key; at least 24 */
 #define WEBHOOK_SIGNATURE_MAX 64
 #define WEBHOOK_GIVE_UP_S     (3 * 24 * 3600)
@@ -63,6 +65,8 @@ MUST_USE enum status webhook_open(struct webhook **out, const struct webhook_opt
 /* In place of the targets before; what is on its way goes where it went. */
 MUST_USE enum status webhook_configure(struct webhook *w, const struct webhook_target *targets,
                                        int count, struct why *why);
+/* Has this tenant an address? Any thread. */
+bool webhook_reaches(struct webhook *w, const char *tenant);
 void webhook_wake(struct webhook *w); /* something was written; any thread */
 void webhook_get_stats(struct webhook *w, struct webhook_stats *out);
 /* Tries under way are broken off: the next start makes them again. */

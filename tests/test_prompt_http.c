@@ -228,13 +228,21 @@ struct team {
     char asked[4096];   /* the last question */
 };
 
+/* All of the body that the head promises is there. */
+static bool ends_whole(const char *asked)
+{
+    const char *body = strstr(asked, "\r\n\r\n"), *length = strcasestr(asked, "content-length:");
+
+    return body && length && strlen(body + 4) >= strtoul(length + 15, NULL, 10);
+}
+
 static void serve_one(struct team *t, int fd)
 {
     char reply[512];
     size_t used = 0;
 
     t->asked[0] = '\0';
-    while (used + 1 < sizeof(t->asked) && !strstr(t->asked, "}")) {
+    while (used + 1 < sizeof(t->asked) && !ends_whole(t->asked)) {
         ssize_t got = read(fd, t->asked + used, sizeof(t->asked) - 1 - used);
 
         if (got <= 0)
@@ -344,6 +352,51 @@ static void a_hook_that_is_gone_fails_as_it_was_told_to(void **state)
     assert_int_equal(r.status, 200);
     reply_close(&r);
     stop(&server);
+}
+
+/* ---- a word to the tenant's own server ---- */
+
+static void wait_for_question(const struct team *t, const char *words)
+{
+    for (int waited = 0; waited < 10000; waited += 20) {
+        if (strstr(t->asked, words))
+            return;
+        program_sleep_ms(20);
+    }
+    fail_msg("%s is not in %s", words, t->asked);
+}
+
+static void a_tenant_is_told_of_what_was_kept_back(void **state)
+{
+    struct program server;
+    struct reply r;
+    struct team team;
+    char url[64], id[STORE_ID_MAX], path[160];
+    FILE *file;
+
+    (void)state;
+    open_team(&team, url);
+    team.answer = "{}";
+    snprintf(path, sizeof(path), "%.120s/webhooks.yaml", folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "tenants:\n  - name: default\n    webhook: %s\n", url);
+    fclose(file);
+    setenv("LIMNER_WEBHOOK_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", 1);
+    serve(&server, "--config", path, "--public-url", "https://pictures.example");
+    client_generate(server.port, "", BLOCKED, &r);
+    expect_blocked(&r, "forbidden_words", id);
+    wait_for_question(&team, "decision.blocked");
+    wait_for_question(&team, id);
+    assert_non_null(strstr(team.asked, "https://pictures.example/v1/decisions/dec_"));
+    assert_null(strstr(team.asked, "snorkwort"));
+    client_generate(server.port, "", DOUBTFUL, &r);
+    assert_int_equal(r.status, 202);
+    reply_close(&r);
+    wait_for_question(&team, "decision.held");
+    stop(&server);
+    unsetenv("LIMNER_WEBHOOK_SECRET");
+    close_team(&team);
 }
 
 /* ---- contexts ---- */
@@ -496,6 +549,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(doubts_outlive_a_server, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_team_has_its_own_opinion, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_hook_that_is_gone_fails_as_it_was_told_to, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(a_tenant_is_told_of_what_was_kept_back, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(a_context_needs_a_grant, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_policy_is_exchanged_or_stays, open_folder, close_folder),

@@ -9,6 +9,7 @@
  */
 #include "base/log.h"
 #include "server/keeper/room.h"
+#include "server/webhook.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -138,6 +139,13 @@ static void promise(struct keeper *k, struct generation *g, const struct store_j
     http_ticket_answer(g->ticket, &answer); /* g may be gone from here on */
 }
 
+/* Words to tenants' servers were written down with what was decided. */
+static void wake(struct keeper *k)
+{
+    if (k->service->webhook)
+        webhook_wake(k->service->webhook);
+}
+
 void settle_count(struct keeper *k, const struct generation *g, bool told)
 {
     int withheld = 0;
@@ -145,6 +153,8 @@ void settle_count(struct keeper *k, const struct generation *g, bool told)
     for (int i = 0; i < g->count; i++)
         withheld += generation_is_withheld(g->job[i]);
     metrics_stated(&k->service->metrics.moderation, withheld, told);
+    if (withheld)
+        wake(k);
 }
 
 void settle_run(struct keeper *k, struct generation *g)
@@ -242,6 +252,7 @@ bool settle_blocked(struct keeper *k, struct errand *e)
     }
     keep_refusal(k, e, &decision);
     tell(k, e, &decision);
+    wake(k);
     return false;
 }
 
