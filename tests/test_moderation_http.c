@@ -568,6 +568,73 @@ static void no_preview_leaves_of_what_is_kept_back(void **state)
     stop(&server);
 }
 
+/* ---- who may read it ---- */
+
+static void make_key(const char *tenant, char header[128])
+{
+    const char *const args[] = {"key", "create", "--tenant", tenant, "--state", folder, NULL};
+    struct program p;
+    char said[512], *key;
+
+    program_start(&p, args);
+    assert_int_equal(program_wait(&p, 20000), 0);
+    program_read(&p, said, sizeof(said));
+    key = strstr(said, "lmr-");
+    assert_non_null(key);
+    snprintf(header, 128, "Authorization: Bearer %.44s\r\n", key);
+    program_forget(&p);
+}
+
+static int status_of(const struct program *server, const char *path, const char *header)
+{
+    struct reply r;
+    int status;
+
+    client_ask(server->port, "GET", path, header, NULL, &r);
+    status = r.status;
+    reply_close(&r);
+    return status;
+}
+
+/* Goal: the link that was told opens its decision, without a key and after a restart; nothing else
+   does. */
+static void only_its_owner_and_its_link_open_a_decision(void **state)
+{
+    struct store_decision row;
+    struct program server;
+    struct json *root;
+    struct reply r;
+    char path[256], forged[256], bare[96], theirs[128];
+
+    (void)state;
+    serve_blocking(&server);
+    generate(&server, "", QUICK, 5, 1, &r);
+    root = reply_json(&r);
+    snprintf(path, sizeof(path), "%s",
+             text(json_get(json_get(root, "error"), "moderation"), "statement_url") +
+                 strlen("https://pictures.example"));
+    json_close(&root);
+    reply_close(&r);
+    program_signal(&server, SIGKILL);
+    program_wait(&server, 5000);
+    program_forget(&server);
+    serve_blocking(&server);
+    assert_int_equal(judged_list(folder, &row, 1), 1);
+    make_key("other", theirs);
+    program_sleep_ms(1500);
+    assert_int_equal(status_of(&server, path, ""), 200);
+    snprintf(forged, sizeof(forged), "%s", path);
+    forged[strlen(forged) - 2] = forged[strlen(forged) - 2] == 'A' ? 'B' : 'A';
+    assert_int_equal(status_of(&server, forged, ""), 404);
+    snprintf(bare, sizeof(bare), "/v1/decisions/%s", row.id);
+    assert_int_equal(status_of(&server, bare, ""), 401);
+    assert_int_equal(status_of(&server, bare, theirs), 404);
+    make_key("default", theirs);
+    program_sleep_ms(1500);
+    assert_int_equal(status_of(&server, bare, theirs), 200);
+    assert_int_equal(program_stop(&server), 0);
+}
+
 /* ---- crashes ---- */
 
 /* Goal: once a decision is on the disk nothing makes it untold. Method: the server dies as soon as
@@ -649,6 +716,8 @@ int main(void)
                                         close_folder),
         cmocka_unit_test_setup_teardown(streams_tell_what_did_not_come, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(no_preview_leaves_of_what_is_kept_back, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(only_its_owner_and_its_link_open_a_decision, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(a_decision_outlives_its_server, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(without_a_store_nothing_is_sent, open_folder, close_folder),
