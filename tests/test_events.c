@@ -75,6 +75,7 @@ struct reader {
     long long last;
     int queued, progress, pings;
     int position, step;
+    bool again; /* the job may be made once more from its first step */
     int previews[MOST],
         next[MOST];   /* of each picture: how many came, and the least index that may */
     struct json *end; /* of the last event, when that was the job's end */
@@ -175,7 +176,7 @@ static void take_event(struct reader *reader, const char *text)
         reader->position = number(data, "position");
         reader->queued++;
     } else if (!strcmp(name, "job.progress")) {
-        assert_true(number(data, "step") > reader->step || !reader->progress);
+        assert_true(number(data, "step") > reader->step || !reader->progress || reader->again);
         assert_true(number(data, "step") <= number(data, "steps"));
         reader->step = number(data, "step");
         reader->progress++;
@@ -473,6 +474,7 @@ static void a_reader_is_pinged_while_nothing_happens(void **state)
     promise(&server, 10, path);
     lock = job_lock_store(folder);
     listen_to(&reader, &server, path, 0);
+    reader.again = true; /* what was judged and could not be written down is not sent */
     while (!reader.pings)
         assert_true(read_on(&reader));
     close(lock);
