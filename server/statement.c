@@ -197,8 +197,8 @@ static void print_outcome(FILE *out, const struct store_decision *d)
         [STORE_BLOCKED] = "Your picture was made, but not delivered.",
         [STORE_RELEASED] = "Your picture was kept back at first, and is yours now.",
         [STORE_FINAL] = "Your picture was not delivered. A person has confirmed this.",
-        [STORE_EXPIRED] = "Your picture was not delivered. The time in which this could be "
-                          "contested is over, and the picture was deleted.",
+        [STORE_EXPIRED] = ("Your picture was not delivered. The time in which this could be "
+                           "contested is over, and the picture was deleted."),
         [STORE_SEALED] = "Your picture was not delivered.",
     };
 

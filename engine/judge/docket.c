@@ -136,9 +136,9 @@ static void fill(struct store_decision *row, const struct judge *j, const struct
     if (v->category >= 0)
         snprintf(row->category, sizeof(row->category), "%s",
                  policy_category(m->policy, v->category)->id);
-    row->decision = v->decision;
-    row->action = v->action;
-    row->cause = v->cause;
+    row->decision = (int)v->decision;
+    row->action = (int)v->action;
+    row->cause = (int)v->cause;
     row->audited = audit_draw(&settings->audit, j->secret, row->id, v) != AUDIT_NONE &&
                    row->standing != STORE_SEALED;
     row->created_s = clock_unix_s();

@@ -147,7 +147,7 @@ static int ask_shadow(const struct sitting *s, const struct job *job, const stru
     decide(&v, s->judge, s->rules->shadow, job, scores, decision);
     if (v.action != job->verdict.action)
         atomic_fetch_add(&s->judge->counts.shadow_differs, 1);
-    return v.action;
+    return (int)v.action;
 }
 
 /* What is known of the picture without a verdict. */
@@ -167,7 +167,7 @@ static void describe(struct store_decision *row, const struct sitting *s, int i)
     row->seed = (int64_t)job->picture.seed;
     row->width = job->image.width;
     row->height = job->image.height;
-    row->format = job->format;
+    row->format = (int)job->format;
     row->quality = job->quality;
     snprintf(row->model, sizeof(row->model), "%s", s->judge->model[job->model].name);
     snprintf(row->weights_sha256, sizeof(row->weights_sha256), "%s",
