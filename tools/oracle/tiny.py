@@ -159,7 +159,7 @@ PIPELINES = {
     # layers, a block without attention first, DPM++ 2M on Karras sigmas.
     "odd": dict(
         seed=3,
-        dtype=torch.float32,
+        dtype=torch.float16,
         length=20,
         pad="<|endoftext|>",
         text=dict(TEXT, hidden_size=36, num_attention_heads=3, num_hidden_layers=1,
