@@ -201,9 +201,15 @@ class Canvas:
 
 
 def write_png(path, pixels, colours):
-    """Few shades of every channel keep the file small; rows are told by their neighbours."""
+    """Few shades of every channel keep the file small: mostly a palette does, and where it does not,
+    rows are told by their neighbours."""
     step = 256 // colours
     pixels = np.minimum((pixels.astype(int) + step // 2) // step * step, 255).astype(np.uint8)
+    palette, indices = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+    if len(palette) <= 256:
+        rows = [b"\0" + row.tobytes() for row in indices.reshape(SIZE, SIZE).astype(np.uint8)]
+        write_chunks(path, 3, rows, palette.tobytes())
+        return
     rows = []
     for y in range(SIZE):
         row = pixels[y].reshape(-1).astype(int)
@@ -212,9 +218,16 @@ def write_png(path, pixels, colours):
         choices = [(0, row), (1, row - left), (2, row - above)]
         kind, data = min(choices, key=lambda c: np.abs(((c[1] + 128) & 255) - 128).sum())
         rows.append(bytes([kind]) + (data & 255).astype(np.uint8).tobytes())
+    write_chunks(path, 2, rows)
+
+
+def write_chunks(path, kind, rows, palette=None):
     with open(path, "wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
-        for name, data in ((b"IHDR", struct.pack(">IIBBBBB", SIZE, SIZE, 8, 2, 0, 0, 0)),
-                           (b"IDAT", zlib.compress(b"".join(rows), 9)), (b"IEND", b"")):
+        for name, data in ((b"IHDR", struct.pack(">IIBBBBB", SIZE, SIZE, 8, kind, 0, 0, 0)),
+                           (b"PLTE", palette), (b"IDAT", zlib.compress(b"".join(rows), 9)),
+                           (b"IEND", b"")):
+            if data is None:
+                continue
             file.write(struct.pack(">I", len(data)) + name + data
                        + struct.pack(">I", zlib.crc32(name + data)))
