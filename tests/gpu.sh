@@ -60,6 +60,8 @@ pack() {
     find "$packed/root" -name "libbrotlienc*" -delete
     # What links by name alone must find a library, and the archives beside it are not needed.
     find "$packed/root" -name '*.a' ! -name 'libh2o*' ! -name 'libwslay*' -delete
+    tar -C "$packed" -cJf "$packed/root.tar.xz" root
+    rm -rf "$packed/root"
     python3 -m pip download -q --no-deps -d "$packed/wheels" diffusers==0.35.1
     du -sm "$packed" "$(git rev-parse --git-dir)" 2>/dev/null
     local bytes
@@ -70,15 +72,16 @@ pack() {
 
 # The packed libraries, for compiler, linker and loader.
 use_packed() {
-    local lib=$packed/root/usr/lib/x86_64-linux-gnu
+    local root=$PWD/build/gpu/root
+    local lib=$root/usr/lib/x86_64-linux-gnu headers=$root/usr/include
 
-    [ -d "$packed/root" ] || return 0
-    export PKG_CONFIG_SYSROOT_DIR=$packed/root PKG_CONFIG_LIBDIR=$lib/pkgconfig
-    local headers=$packed/root/usr/include
+    [ -e "$packed/root.tar.xz" ] || return 0
+    mkdir -p build/gpu && (cd build/gpu && cmake -E tar xf "$packed/root.tar.xz") || return
+    export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$lib/pkgconfig
     export C_INCLUDE_PATH=$headers:$headers/x86_64-linux-gnu CPLUS_INCLUDE_PATH=$headers
     export LIBRARY_PATH=$lib CMAKE_LIBRARY_PATH=$lib
     export LD_LIBRARY_PATH=$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-    command -v pkg-config >/dev/null || export PKG_CONFIG=$packed/root/usr/bin/pkgconf
+    command -v pkg-config >/dev/null || export PKG_CONFIG=$root/usr/bin/pkgconf
     if compgen -G "$packed/wheels/*.whl" >/dev/null; then
         mkdir -p build/gpu/python
         python3 -m pip install -q --no-index --no-deps --upgrade --target build/gpu/python \
