@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LONG                                                                                       \
-    "{\"model\":\"tiny_sd1\",\"prompt\":\"a red fox\",\"size\":\"256x256\",\"seed\":1,"            \
+#define LONG(size)                                                                                 \
+    "{\"model\":\"tiny_sd1\",\"prompt\":\"a red fox\",\"size\":\"" size "\",\"seed\":1,"           \
     "\"num_inference_steps\":%d,\"n\":%d}"
 #define MOST    10 /* pictures of a job */
 #define PREVIEW "event: job.partial_image\ndata: "
@@ -57,7 +57,7 @@ static void promise_many(const struct program *server, int steps, int count, cha
 {
     char body[256];
 
-    snprintf(body, sizeof(body), LONG, steps, count);
+    snprintf(body, sizeof(body), LONG("256x256"), steps, count);
     job_promise(server, "", body, path);
 }
 
@@ -71,7 +71,8 @@ static void promise(const struct program *server, int steps, char path[64])
 struct reader {
     int fd;
     struct reply reply;
-    size_t at; /* read so far */
+    size_t at;        /* read so far */
+    const char *size; /* of the pictures */
     long long last;
     int queued, progress, pings;
     int position, step;
@@ -86,7 +87,7 @@ static void listen_for(struct reader *reader, const struct program *server, cons
 {
     char head[256], value[64];
 
-    *reader = (struct reader){.fd = client_connect(server->port), .last = last};
+    *reader = (struct reader){.fd = client_connect(server->port), .last = last, .size = "256x256"};
     snprintf(head, sizeof(head),
              "GET %s/events%s HTTP/1.1\r\nHost: a\r\nLast-Event-ID: %lld\r\n\r\n", path, query,
              last);
@@ -130,7 +131,7 @@ static void take_preview(struct reader *reader, const char *text)
         fail_msg("%.200s: %s", text, why.text);
     assert_string_equal(job_text(data, "type"), "job.partial_image");
     assert_string_equal(job_text(data, "output_format"), "png");
-    assert_string_equal(job_text(data, "size"), "256x256");
+    assert_string_equal(job_text(data, "size"), reader->size);
     image = number(json_get(data, "limner"), "index");
     assert_in_range(image, 0, MOST - 1);
     assert_int_equal(number(json_get(data, "limner"), "seed"), 1 + image);
@@ -351,14 +352,16 @@ static void previews_come_to_who_asks(void **state)
     struct program server;
     struct reader one, three, none;
     struct reply with, without;
-    char path[64], plain[64], image[96];
+    char body[256], path[64], plain[64], image[96];
 
     (void)state;
     serve(&server);
-    promise_many(&server, 60, 2, path);
+    snprintf(body, sizeof(body), LONG("96x96"), 60, 2);
+    job_promise(&server, "", body, path);
     listen_for(&one, &server, path, "?partial_images=1", 0);
     listen_for(&three, &server, path, "?partial_images=3", 0);
     listen_to(&none, &server, path, 0);
+    one.size = three.size = "96x96"; /* so small that who is not read yet is not cut off */
     read_all(&three);
     read_all(&one);
     read_all(&none);
@@ -375,7 +378,8 @@ static void previews_come_to_who_asks(void **state)
     hang_up(&three);
     hang_up(&none);
 
-    promise(&server, 60, plain);
+    snprintf(body, sizeof(body), LONG("96x96"), 60, 1);
+    job_promise(&server, "", body, plain);
     job_expect_completed(&server, plain);
     snprintf(image, sizeof(image), "%s/images/0", path);
     job_ask(&server, "GET", image, 200, &with);

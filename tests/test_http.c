@@ -26,12 +26,20 @@
 static int server_open(void **state)
 {
     static struct program server;
-    static const char *const args[] = {"--model",   "tests/golden/tiny_lcm",
-                                       "--model",   "tests/golden/tiny_sd1",
-                                       "--seats",   "1",
-                                       "--queue",   "10",
-                                       "--threads", "1",
-                                       "--drain",   "60",
+    static const char *const args[] = {"--model",
+                                       "tests/golden/tiny_lcm",
+                                       "--model",
+                                       "tests/golden/tiny_sd1",
+                                       "--seats",
+                                       "1",
+                                       "--queue",
+                                       "10",
+                                       "--threads",
+                                       "1",
+                                       "--drain",
+                                       "60",
+                                       "--queue-seconds",
+                                       "0", /* a slow build foretells hours */
                                        NULL};
 
     program_serve(&server, args);

@@ -19,11 +19,18 @@
 
 static void serve(struct program *server, const char *drain_s)
 {
-    const char *const args[] = {"--model",   "tests/golden/tiny_lcm",
-                                "--model",   "tests/golden/tiny_sd1",
-                                "--seats",   "2",
-                                "--threads", "1",
-                                "--drain",   drain_s,
+    const char *const args[] = {"--model",
+                                "tests/golden/tiny_lcm",
+                                "--model",
+                                "tests/golden/tiny_sd1",
+                                "--seats",
+                                "2",
+                                "--threads",
+                                "1",
+                                "--drain",
+                                drain_s,
+                                "--queue-seconds",
+                                "0", /* a slow build foretells hours */
                                 NULL};
 
     program_serve(server, args);
@@ -40,8 +47,10 @@ static int begin(const struct program *server, int images, int steps)
              "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
              strlen(body), body);
     client_send(fd, head);
-    while (client_metric(server->metrics_port, "limner_pictures_seated") < 1)
+    for (int waited = 0; client_metric(server->metrics_port, "limner_pictures_seated") < 1;) {
+        assert_true((waited += 10) < 60000);
         program_sleep_ms(10);
+    }
     return fd;
 }
 
