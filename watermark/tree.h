@@ -21,12 +21,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TREE_HASH      32
-#define TREE_TILE      256               /* hashes of a tile */
-#define TREE_LEVELS    5                 /* of tiles */
-#define TREE_SIZE_MAX  ((1LL << 40) - 1) /* leaves */
-#define TREE_PROOF_MAX 42                /* hashes of a proof */
+#define TREE_HASH       32
+#define TREE_TILE       256               /* hashes of a tile */
+#define TREE_LEVELS     5                 /* of tiles */
+#define TREE_SIZE_MAX   ((1LL << 40) - 1) /* leaves */
+#define TREE_PROOF_MAX  42                /* hashes of a proof */
+#define TREE_RECORD_MAX 16384
 
+/* At most TREE_RECORD_MAX bytes. */
 void tree_leaf(uint8_t out[TREE_HASH], const void *record, size_t bytes);
 void tree_node(uint8_t out[TREE_HASH], const uint8_t left[TREE_HASH],
                const uint8_t right[TREE_HASH]);
