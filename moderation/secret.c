@@ -2,7 +2,7 @@
 #include "moderation/secret.h"
 
 #include "base/crypto.h"
-#include "moderation/keyfile.h"
+#include "base/keyfile.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "moderation/vault.h"
 
 #include "base/crypto.h"
-#include "moderation/keyfile.h"
+#include "base/keyfile.h"
 
 #include <assert.h>
 #include <ctype.h>

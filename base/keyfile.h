@@ -5,8 +5,8 @@
  * It appears whole or not at all: it is written beside, and linked in place only when nobody else
  * has made one meanwhile, whose is read then.
  */
-#ifndef MODERATION_KEYFILE_H
-#define MODERATION_KEYFILE_H
+#ifndef BASE_KEYFILE_H
+#define BASE_KEYFILE_H
 
 #include "base/status.h"
 
@@ -19,4 +19,4 @@
 MUST_USE enum status keyfile_read(char text[KEYFILE_BYTES_MAX], const char *path, const char *fresh,
                                   struct why *why);
 
-#endif /* MODERATION_KEYFILE_H */
+#endif /* BASE_KEYFILE_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "moderation/keyfile.h"
+#include "base/keyfile.h"
 
 #include "base/crypto.h"
 
