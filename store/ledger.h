@@ -36,7 +36,9 @@ struct store_leaf {
     int64_t index;             /* from 0, without gaps */
     struct store_bytes record; /* no bytes: they have expired */
     uint8_t hash[32];
-    /* What it is searched by; all of it also in the record. Goes with its bytes. */
+    /* What it is searched by; all of it also in the record; all but kind and time go with its
+     * bytes.
+     */
     int kind;
     int64_t time_ns;
     bool has_id, has_sha256, has_pixels, has_fingerprint, weak;

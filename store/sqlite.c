@@ -172,6 +172,13 @@ enum status sqlite_end(struct sqlite *s, enum status st, struct why *why)
     return st;
 }
 
+void sqlite_cut_log(struct sqlite *s)
+{
+    pthread_mutex_lock(&s->lock);
+    sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- the table ---- */
 
 static void close_store(struct store *store)
@@ -241,6 +248,18 @@ static const struct store_ops ops = {
     .note_put = notes_put,
     .note_get = notes_get,
     .note_next = notes_next,
+    .ledger_grow = leaves_grow,
+    .ledger_size = leaves_size,
+    .leaf_list = leaves_list,
+    .leaf_search = leaves_search,
+    .leaf_hashes = leaves_hashes,
+    .leaf_prints = leaves_prints,
+    .leaf_counts = leaves_counts,
+    .tile_find = tiles_find,
+    .checkpoint_list = checkpoints_list,
+    .clear_find = clears_find,
+    .hold_put = holds_put,
+    .hold_list = holds_list,
 };
 
 /* ---- opening ---- */

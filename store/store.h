@@ -29,6 +29,7 @@
 
 #include "base/status.h"
 #include "store/jobs.h"
+#include "store/ledger.h"
 #include "store/moderation.h"
 
 #include <stdint.h>
@@ -205,6 +206,39 @@ struct store_ops {
        then. To begin: an empty name. */
     enum status (*note_next)(struct store *s, const char *prefix, char name[STORE_NOTE_NAME_MAX],
                              char body[STORE_NOTE_BODY_MAX], struct why *why);
+
+    /* ---- ledger.h ---- */
+
+    /* ST_LATE: the log is not g->size long (another process appended to it); nothing happened.
+       ST_REFUSED: a hold covers what was to be erased or to expire. */
+    enum status (*ledger_grow)(struct store *s, const struct store_growth *g, struct why *why);
+    enum status (*ledger_size)(struct store *s, int64_t *out, struct why *why);
+    /* From leaf `first` on, in their order. *count is room, then how many; the records' bytes are
+       the caller's, also when it fails (none then). */
+    enum status (*leaf_list)(struct store *s, int64_t first, struct store_leaf *out, int *count,
+                             struct why *why);
+    enum status (*leaf_search)(struct store *s, const struct store_search *search,
+                               struct store_leaf *out, int *count, struct why *why);
+    enum status (*leaf_hashes)(struct store *s, int64_t first, uint8_t (*out)[32], int *count,
+                               struct why *why);
+    /* Fingerprints of leaf `first` and later ones, in their order. */
+    enum status (*leaf_prints)(struct store *s, int64_t first, struct store_print *out, int *count,
+                               struct why *why);
+    /* How many of each kind at `since_ns` or later, into STORE_LEAF_KINDS numbers. */
+    enum status (*leaf_counts)(struct store *s, int64_t since_ns, int64_t *out, struct why *why);
+    /* ST_MISSING: no such tile. */
+    enum status (*tile_find)(struct store *s, int level, int64_t number, struct store_tile *out,
+                             struct why *why);
+    /* The newest first, before row `seq` (0: the newest); with `size` above 0 only of that size. */
+    enum status (*checkpoint_list)(struct store *s, int64_t seq, int64_t size,
+                                   struct store_checkpoint *out, int *count, struct why *why);
+    /* ST_MISSING: this leaf never had one. The text is the caller's. */
+    enum status (*clear_find)(struct store *s, int64_t index, struct store_clear *out,
+                              struct why *why);
+    /* In place of what had this name; with last below first it is lifted. ST_FULL:
+       STORE_HOLDS_MAX. */
+    enum status (*hold_put)(struct store *s, const struct store_hold *hold, struct why *why);
+    enum status (*hold_list)(struct store *s, struct store_hold *out, int *count, struct why *why);
 };
 
 /* Opens or makes the store in `folder` (and the folder), and brings an older one up to date. */

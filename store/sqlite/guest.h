@@ -28,6 +28,10 @@ enum status sqlite_fail(struct sqlite *s, struct why *why);
 MUST_USE enum status sqlite_begin(struct sqlite *s, struct why *why);
 MUST_USE enum status sqlite_end(struct sqlite *s, enum status st, struct why *why);
 
+/* What was erased is not in the write-ahead log either. Somebody who reads just now may keep it
+   from being cut: the next one cuts it then. */
+void sqlite_cut_log(struct sqlite *s);
+
 /* A statement of ours with its parameters bound, one character of `types` each: 'i' an int64_t,
    's' a text, 'b' bytes and a size_t; both outlive the statement, and NULL is null. Under the lock.
  */
@@ -147,5 +151,29 @@ enum status notes_get(struct store *s, const char *name, char body[STORE_NOTE_BO
                       struct why *why);
 enum status notes_next(struct store *s, const char *prefix, char name[STORE_NOTE_NAME_MAX],
                        char body[STORE_NOTE_BODY_MAX], struct why *why);
+
+/* leaves.c, tiles.c */
+enum status leaves_grow(struct store *s, const struct store_growth *g, struct why *why);
+enum status leaves_size(struct store *s, int64_t *out, struct why *why);
+enum status leaves_list(struct store *s, int64_t first, struct store_leaf *out, int *count,
+                        struct why *why);
+enum status leaves_search(struct store *s, const struct store_search *search,
+                          struct store_leaf *out, int *count, struct why *why);
+enum status leaves_hashes(struct store *s, int64_t first, uint8_t (*out)[32], int *count,
+                          struct why *why);
+enum status leaves_prints(struct store *s, int64_t first, struct store_print *out, int *count,
+                          struct why *why);
+enum status leaves_counts(struct store *s, int64_t since_ns, int64_t *out, struct why *why);
+enum status tiles_find(struct store *s, int level, int64_t number, struct store_tile *out,
+                       struct why *why);
+enum status checkpoints_list(struct store *s, int64_t seq, int64_t size,
+                             struct store_checkpoint *out, int *count, struct why *why);
+enum status clears_find(struct store *s, int64_t index, struct store_clear *out, struct why *why);
+enum status holds_put(struct store *s, const struct store_hold *hold, struct why *why);
+enum status holds_list(struct store *s, struct store_hold *out, int *count, struct why *why);
+
+/* The parts of leaves_grow that are no leaves, and the holds that forbid one. */
+enum status tiles_grow(struct sqlite *s, const struct store_growth *g, struct why *why);
+enum status holds_refuse(struct sqlite *s, int64_t first, int64_t last, struct why *why);
 
 #endif /* STORE_SQLITE_GUEST_H */

@@ -64,14 +64,6 @@ enum status objects_find(struct store *store, const char *id, struct store_objec
 
 /* ---- the end ---- */
 
-/* Somebody who reads just now may keep it from being cut: the next sweep cuts it then. */
-static void cut_log(struct sqlite *s)
-{
-    pthread_mutex_lock(&s->lock);
-    sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    pthread_mutex_unlock(&s->lock);
-}
-
 static enum status destroy(struct sqlite *s, const char *id, int64_t now_s, struct why *why)
 {
     sqlite3_stmt *statement;
@@ -108,7 +100,7 @@ enum status objects_destroy(struct store *store, const char *id, int64_t now_s, 
         return st;
     st = sqlite_end(s, destroy_known(s, id, now_s, why), why);
     if (!st)
-        cut_log(s);
+        sqlite_cut_log(s);
     return st;
 }
 
@@ -199,6 +191,6 @@ enum status objects_sweep(struct store *store, int64_t now_s, int *count, struct
         return st;
     st = sqlite_end(s, sweep(s, now_s, count, why), why);
     if (!st && *count)
-        cut_log(s);
+        sqlite_cut_log(s);
     return st;
 }
