@@ -159,6 +159,25 @@ enum status crypto_unseal(void *out, const uint8_t key[CRYPTO_KEY_BYTES], const 
     return good ? ST_OK : ready ? ST_INVALID : ST_FULL;
 }
 
+enum status crypto_stream(void *out, size_t bytes, const uint8_t key[CRYPTO_KEY_BYTES],
+                          const uint8_t nonce[CRYPTO_STREAM_NONCE_BYTES])
+{
+    uint8_t start[16] = {0}; /* the counter in four bytes, then the nonce */
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    int written = 0;
+    bool done;
+
+    assert(bytes <= 1u << 30);
+    if (!cipher)
+        return ST_FULL;
+    memcpy(start + 4, nonce, CRYPTO_STREAM_NONCE_BYTES);
+    memset(out, 0, bytes); /* the stream is what zeros are enciphered to */
+    done = EVP_EncryptInit_ex(cipher, EVP_chacha20(), NULL, key, start) == 1 &&
+           EVP_EncryptUpdate(cipher, out, &written, out, (int)bytes) == 1;
+    EVP_CIPHER_CTX_free(cipher);
+    return done ? ST_OK : ST_FULL;
+}
+
 bool crypto_equal(const void *a, const void *b, size_t bytes)
 {
     return CRYPTO_memcmp(a, b, bytes) == 0;

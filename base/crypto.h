@@ -52,6 +52,13 @@ MUST_USE enum status crypto_seal(void *out, const uint8_t key[CRYPTO_KEY_BYTES],
 MUST_USE enum status crypto_unseal(void *out, const uint8_t key[CRYPTO_KEY_BYTES], const void *aad,
                                    size_t aad_bytes, const void *sealed, size_t bytes);
 
+#define CRYPTO_STREAM_NONCE_BYTES 12
+
+/* ChaCha20's stream of a key and a nonce from its beginning (RFC 8439, counter 0): random to
+   whoever has not got the key, and always the same. At most 1 GiB. ST_FULL without memory. */
+MUST_USE enum status crypto_stream(void *out, size_t bytes, const uint8_t key[CRYPTO_KEY_BYTES],
+                                   const uint8_t nonce[CRYPTO_STREAM_NONCE_BYTES]);
+
 /* Compares all `bytes` bytes in any case, so that the time it takes tells nothing of where they
    differ. */
 bool crypto_equal(const void *a, const void *b, size_t bytes);

@@ -352,10 +352,30 @@ static void unhex_reads_both_cases_and_nothing_else(void **state)
     assert_false(crypto_unhex(out, 2, " F09", 4));
 }
 
+/* RFC 8439, appendix A.1, the first of its vectors, and the beginning of the second block of A.2's
+   key of zeros. */
+static void test_stream(void **state)
+{
+    static const uint8_t zeros[CRYPTO_KEY_BYTES];
+    uint8_t out[128], again[5];
+    char hex[2 * 64 + 1];
+
+    (void)state;
+    assert_int_equal(crypto_stream(out, sizeof(out), zeros, zeros), ST_OK);
+    crypto_hex(hex, out, 64);
+    assert_string_equal(hex, "76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7"
+                             "da41597c5157488d7724e03fb8d84a376a43b8f41518a11cc387b669b2ee6586");
+    crypto_hex(hex, out + 64, 16);
+    assert_string_equal(hex, "9f07e7be5551387a98ba977c732d080d");
+    assert_int_equal(crypto_stream(again, sizeof(again), zeros, zeros), ST_OK);
+    assert_memory_equal(out, again, sizeof(again));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_looks_at_every_byte),
+        cmocka_unit_test(test_stream),
         cmocka_unit_test(sha256_gives_the_published_answers),
         cmocka_unit_test(hmac_gives_the_answers_of_rfc_4231),
         cmocka_unit_test(sha256_of_a_million_letters_is_the_published_one),

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watermark/mark.h"
+#include "watermark/mark/lines.h"
+#include "watermark/mark/plane.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOLD          256
+#define INFORMED      0.7f /* how much of what the picture itself says is made up for */
+#define AMPLITUDE_LO  0.25f
+#define AMPLITUDE_HI  2.2f
+#define CAP_FLAT      2.0f /* grey levels at 42 dB: the most where nothing hides a change */
+#define CAP_LIVELY    7.0f
+#define TRIES         8
+#define WEAK_ACTIVITY 1.0 /* grey levels: flat art */
+
+double mark_psnr(int width, int height)
+{
+    double octaves = log2((double)width * height / (512.0 * 512.0));
+
+    octaves = octaves < 0 ? 0 : octaves > 2 ? 2 : octaves;
+    return 42 + 1.5 * octaves;
+}
+
+/* What is drawn: the mask times the tile, and how far it may go. */
+struct drawing {
+    struct plane plane;
+    struct transform *fold, *tile;
+    struct grid mask, cap;
+    float *room;  /* FOLD * (2 * FOLD + 2 * LANES) */
+    float *wave;  /* [tile][tile] */
+    float *shape; /* of the plane: mask times wave */
+    float *row, *cells;
+    int16_t *change; /* a row of it */
+    double share;    /* mean of the mask over the divisor of the residual */
+    double activity;
+};
+
+static void drawing_close(struct drawing *d)
+{
+    plane_close(&d->plane);
+    transform_close(&d->fold);
+    transform_close(&d->tile);
+    grid_close(&d->mask);
+    grid_close(&d->cap);
+    free(d->room);
+    free(d->wave);
+    free(d->shape);
+    free(d->row);
+    free(d->cells);
+    free(d->change);
+}
+
+static enum status drawing_open(struct drawing *d, const struct image *image)
+{
+    size_t width = (size_t)image->width, height = (size_t)image->height;
+    enum status st;
+
+    *d = (struct drawing){0};
+    st = plane_open(&d->plane, image, 1);
+    if (st == ST_OK)
+        st = transform_open(&d->fold, FOLD);
+    if (st == ST_OK)
+        st = transform_open(&d->tile, KEY_TILE);
+    if (st == ST_OK)
+        st = grid_open(&d->mask, image->width, image->height);
+    if (st == ST_OK)
+        st = grid_open(&d->cap, image->width, image->height);
+    d->room = malloc((size_t)FOLD * (2 * FOLD + 2 * TRANSFORM_LANES) * sizeof(float));
+    d->wave = malloc((size_t)KEY_TILE * KEY_TILE * sizeof(float));
+    d->shape = malloc(width * height * sizeof(float));
+    d->row = malloc(width * sizeof(float));
+    d->cells = malloc(width * sizeof(float));
+    d->change = malloc(width * sizeof(int16_t));
+    if (st == ST_OK && (!d->room || !d->wave || !d->shape || !d->row || !d->cells || !d->change))
+        st = ST_FULL;
+    if (st != ST_OK)
+        drawing_close(d);
+    return st;
+}
+
+/* The lesser of two windows, so that the flat sides of an edge are not taken for lively. Dark and
+   bright places hide more than middle grey. */
+static void fill_mask(struct drawing *d, double psnr)
+{
+    const struct plane *p = &d->plane;
+    size_t count = (size_t)d->mask.width * (size_t)d->mask.height;
+    float louder = (float)fmax(1, pow(10, (42 - psnr) / 20));
+    double share = 0, activity = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        float lively = fminf(p->narrow.at[i], 1.6f * p->wide.at[i]);
+        float capped = fminf(lively, 12);
+        float bright = 0.8f + 0.35f * fabsf(p->mean.at[i] - 128) / 128;
+
+        d->mask.at[i] = (0.55f + 0.32f * powf(capped, 0.8f)) * bright;
+        d->cap.at[i] = louder * fminf(CAP_FLAT + 0.6f * fmaxf(lively - 1, 0), CAP_LIVELY);
+        share += (double)(d->mask.at[i] / (p->middle.at[i] + PLANE_FLOOR));
+        activity += (double)lively;
+    }
+    d->share = share / (double)count;
+    d->activity = activity / (double)count;
+}
+
+static float between(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* How strong each wave is, so that the picture's own waves are made up for: those that say the
+   right thing already get less, those that say the wrong thing more. `alone`: what a wave of
+   strength 1 will add to the transform at its line. */
+static void choose_waves(struct lines *out, float found[KEY_LINES][2], const struct mark_key *key,
+                         uint64_t id, double alone)
+{
+    const int half = KEY_LINES - KEY_PILOTS;
+    int8_t bits[PAYLOAD_BITS];
+
+    payload_encode(bits, id);
+    for (int i = 0; i < KEY_LINES; i++) {
+        double r2 = (double)(key->kx[i] * key->kx[i] + key->ky[i] * key->ky[i]);
+        double sigma = M_PI * (double)PLANE_SIGMA / KEY_TILE;
+        float passed = (float)(alone * (1 - exp(-2 * sigma * sigma * r2)));
+        float c = key->phase[i][0], s = key->phase[i][1];
+        float re = (found[i][0] * c + found[i][1] * s) / passed * INFORMED;
+        float im = (found[i][1] * c - found[i][0] * s) / passed * INFORMED;
+
+        if (i < KEY_PILOTS) {
+            out->re[i] = between(1 - re, AMPLITUDE_LO, AMPLITUDE_HI);
+            out->im[i] = between(-im, -0.5f, 0.5f);
+        } else {
+            int a = i - KEY_PILOTS, b = a + half;
+            float wa = (float)(bits[key->bit[a]] * key->sign[a]);
+            float wb = (float)(bits[key->bit[b]] * key->sign[b]);
+            const float each = (float)M_SQRT1_2;
+
+            out->re[i] = wa * each * between(1 - wa * re / each, AMPLITUDE_LO, AMPLITUDE_HI);
+            out->im[i] = wb * each * between(1 - wb * im / each, AMPLITUDE_LO, AMPLITUDE_HI);
+        }
+    }
+}
+
+/* The tile: with all strengths 1 its standard deviation is 1. */
+static void draw_wave(struct drawing *d, const struct lines *l, const struct mark_key *key)
+{
+    float *re = d->room, *im = re + KEY_TILE * KEY_TILE, *lanes = im + KEY_TILE * KEY_TILE;
+    float size = sqrtf(2.0f / KEY_LINES);
+
+    memset(re, 0, (size_t)2 * KEY_TILE * KEY_TILE * sizeof(float));
+    for (int i = 0; i < KEY_LINES; i++) {
+        int at = key->ky[i] * KEY_TILE + (key->kx[i] & (KEY_TILE - 1));
+        float c = key->phase[i][0] * size, s = key->phase[i][1] * size;
+
+        re[at] = l->re[i] * c - l->im[i] * s;
+        im[at] = l->re[i] * s + l->im[i] * c;
+    }
+    lines_square(im, re, KEY_TILE, d->tile, lanes); /* backward */
+    memcpy(d->wave, re, (size_t)KEY_TILE * KEY_TILE * sizeof(float));
+}
+
+/* Sum of squares of the mask. */
+static double fill_shape(struct drawing *d)
+{
+    double sum = 0;
+
+    for (int y = 0; y < d->plane.height; y++) {
+        float *to = d->shape + (size_t)y * (size_t)d->plane.width, row = 0;
+        const float *wave = d->wave + (size_t)(y & (KEY_TILE - 1)) * KEY_TILE;
+
+        grid_row(d->row, d->cells, &d->mask, y, d->plane.width);
+        for (int x = 0; x < d->plane.width; x += KEY_TILE)
+            for (int i = 0; i < KEY_TILE && x + i < d->plane.width; i++)
+                to[x + i] = d->row[x + i] * wave[i];
+        for (int x = 0; x < d->plane.width; x++)
+            row += to[x] * to[x];
+        sum += (double)row;
+    }
+    return sum;
+}
+
+static void change_row(struct drawing *d, int y, float strength)
+{
+    const float *restrict shape = d->shape + (size_t)y * (size_t)d->plane.width;
+    int16_t *restrict change = d->change;
+    float *restrict cap = d->row;
+
+    grid_row(cap, d->cells, &d->cap, y, d->plane.width);
+    for (int x = 0; x < d->plane.width; x++) {
+        float v = strength * shape[x];
+
+        v = v < cap[x] ? v : cap[x];
+        v = v > -cap[x] ? v : -cap[x];
+        change[x] = (int16_t)((int32_t)(v + 32768.5f) - 32768); /* rounds to nearest */
+    }
+}
+
+static uint8_t changed(uint8_t old, int change)
+{
+    int v = old + change;
+
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+/* The squared error of a row, over three channels; the row is changed when `keep`. */
+static int64_t apply_row(uint8_t *restrict rgb, const int16_t *restrict change, int width,
+                         bool keep)
+{
+    int64_t sum = 0;
+
+    for (int x = 0; x < width; x++)
+        for (int c = 0; c < 3; c++) {
+            uint8_t v = changed(rgb[3 * x + c], change[x]);
+            int error = v - rgb[3 * x + c];
+
+            sum += error * error;
+            if (keep)
+                rgb[3 * x + c] = v;
+        }
+    return sum;
+}
+
+static double apply(struct drawing *d, struct image *image, float strength, bool keep)
+{
+    int64_t sum = 0;
+    double mean;
+
+    for (int y = 0; y < image->height; y++) {
+        change_row(d, y, strength);
+        sum += apply_row(image->rgb + (size_t)y * (size_t)image->width * 3, d->change, image->width,
+                         keep);
+    }
+    mean = (double)sum / (double)image_bytes(image);
+    return mean > 0 ? 10 * log10(255 * 255 / mean) : 99;
+}
+
+/* Finds the strength for the PSNR, as far as the caps let it, and changes the picture. */
+static void draw(struct drawing *d, struct image *image, double psnr, double start,
+                 struct mark_result *out)
+{
+    double strength = start, reached;
+
+    for (int i = 0; i < TRIES; i++) {
+        reached = apply(d, image, (float)strength, false);
+        if (fabs(reached - psnr) < 0.02)
+            break;
+        strength *= pow(10, (reached - psnr) / 20);
+        strength = strength < 6 * start ? strength : 6 * start;
+    }
+    out->psnr = apply(d, image, (float)strength, true);
+    out->strength = strength;
+}
+
+enum status mark_embed(struct image *image, const struct mark_key *key, uint64_t id,
+                       const struct mark_options *options, struct mark_result *out, struct why *why)
+{
+    double psnr =
+        options && options->psnr > 0 ? options->psnr : mark_psnr(image->width, image->height);
+    double pixels = (double)image->width * image->height, wanted = 255 / pow(10, psnr / 20), start;
+    float found[KEY_LINES][2], beside[KEY_LINES];
+    struct lines waves;
+    struct drawing d;
+
+    *out = (struct mark_result){0};
+    if (image->width < MARK_SIDE_MIN || image->height < MARK_SIDE_MIN ||
+        image->width > MARK_SIDE_MAX || image->height > MARK_SIDE_MAX)
+        return why_fail(why, ST_UNSUPPORTED,
+                        "a picture of %d x %d pixels can't be marked: each side must be %d to %d",
+                        image->width, image->height, MARK_SIDE_MIN, MARK_SIDE_MAX);
+    if (drawing_open(&d, image) != ST_OK)
+        return why_fail(why, ST_FULL, "no memory to mark a picture of %d x %d pixels", image->width,
+                        image->height);
+    fill_mask(&d, psnr);
+    lines_fold(found, beside, key, d.plane.residual, image->width, image->height, d.fold, d.room);
+    start = wanted / 2; /* the mask is about 2 where a picture is lively */
+    choose_waves(&waves, found, key, id, start * d.share * pixels * sqrt(0.5 / KEY_LINES));
+    draw_wave(&d, &waves, key);
+    draw(&d, image, psnr, wanted / sqrt(fill_shape(&d) / pixels), out);
+    out->activity = d.activity;
+    out->weak = d.activity < WEAK_ACTIVITY || out->psnr > psnr + 0.5;
+    drawing_close(&d);
+    return ST_OK;
+}
