@@ -5,6 +5,7 @@
 #include "server/bench/report.h"
 #include "server/bench/run.h"
 #include "server/bench/simulation.h"
+#include "server/command_line.h"
 #include "server/commands.h"
 #include "server/save.h"
 
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define COMMAND     "limner bench"
 #define KEY_ENV     "LIMNER_API_KEY"
 #define RATE_MAX    1e6
 #define SECONDS_MAX (ARRIVALS_DAYS_MAX * 86400.0)
@@ -78,8 +80,7 @@ struct wish {
 
 static int complain(const struct why *why, int code)
 {
-    fprintf(stderr, "limner bench: %s\n", why->text);
-    return code;
+    return command_line_complain(COMMAND, why, code);
 }
 
 /* ---- flags ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/json.h"
 #include "server/auth.h"
+#include "server/command_line.h"
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/expiry.h"
@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_S 86400
+#define COMMAND "limner context"
+#define DAY_S   86400
 
 static const char help[] =
     "limner context - which tenant may say what his pictures are for\n\n"
@@ -32,59 +33,36 @@ struct wish {
     const char *word; /* of the command */
     struct store_grant grant;
     const char *expires;
-    char *config[6]; /* flags for config_read */
-    int config_count;
+    struct command_line_passed config;
     int64_t now_s;
     bool json, help;
 };
 
 static int complain(const struct why *why, int code)
 {
-    fprintf(stderr, "limner context: %s\n", why->text);
-    return code;
+    return command_line_complain(COMMAND, why, code);
 }
 
 /* ---- flags ---- */
-
-static enum status copy(char *out, size_t size, const char *value, const char *what,
-                        struct why *why)
-{
-    if (strlen(value) >= size)
-        return why_fail(why, ST_INVALID, "%s takes up to %zu bytes", what, size - 1);
-    memcpy(out, value, strlen(value) + 1);
-    return ST_OK;
-}
-
-static enum status pass_on(struct wish *w, const char *flag, char *value, struct why *why)
-{
-    static char names[3][16] = {"--state", "--config", "--policy"};
-
-    for (size_t i = 0; i < 3 && w->config_count + 2 <= 6; i++) {
-        if (strcmp(names[i], flag))
-            continue;
-        w->config[w->config_count++] = names[i];
-        w->config[w->config_count++] = value;
-        return ST_OK;
-    }
-    return why_fail(why, ST_INVALID, "%s may be said once", flag);
-}
 
 static enum status take_flag(struct wish *w, int flag, char *value, struct why *why)
 {
     switch (flag) {
     case 'v':
-        return copy(w->grant.evidence, sizeof(w->grant.evidence), value, "--evidence", why);
+        return command_line_copy(w->grant.evidence, sizeof(w->grant.evidence), value, "--evidence",
+                                 why);
     case 'b':
-        return copy(w->grant.granted_by, sizeof(w->grant.granted_by), value, "--by", why);
+        return command_line_copy(w->grant.granted_by, sizeof(w->grant.granted_by), value, "--by",
+                                 why);
     case 'e':
         w->expires = value;
         return ST_OK;
     case 'S':
-        return pass_on(w, "--state", value, why);
+        return command_line_pass_on(&w->config, "--state", value, why);
     case 'C':
-        return pass_on(w, "--config", value, why);
+        return command_line_pass_on(&w->config, "--config", value, why);
     case 'P':
-        return pass_on(w, "--policy", value, why);
+        return command_line_pass_on(&w->config, "--policy", value, why);
     case 'j':
         w->json = true;
         return ST_OK;
@@ -117,8 +95,10 @@ static enum status read_words(struct wish *w, int count, char **words, struct wh
         return why_fail(why, ST_INVALID,
                         "a tenant's name is 1 to %d letters, digits, '.', '_', '-', not '%.64s'",
                         TENANT_NAME_MAX - 1, words[1]);
-    st = copy(w->grant.tenant, sizeof(w->grant.tenant), words[1], "TENANT", why);
-    return st ? st : copy(w->grant.context, sizeof(w->grant.context), words[2], "CONTEXT", why);
+    st = command_line_copy(w->grant.tenant, sizeof(w->grant.tenant), words[1], "TENANT", why);
+    return st ? st
+              : command_line_copy(w->grant.context, sizeof(w->grant.context), words[2], "CONTEXT",
+                                  why);
 }
 
 static enum status read_wish(struct wish *w, int count, char **args, struct why *why)
@@ -153,14 +133,6 @@ static const char *state_of(const struct store_grant *g, int64_t now_s)
     return grants_is_live(g, now_s) ? "live" : "expired";
 }
 
-static void write_time(struct json_out *o, const char *name, int64_t time_s)
-{
-    if (time_s)
-        json_out_int(o, name, time_s);
-    else
-        json_out_string(o, name, NULL);
-}
-
 static void write_grant(struct json_out *o, const struct store_grant *g, int64_t now_s)
 {
     json_out_object(o, NULL);
@@ -169,22 +141,10 @@ static void write_grant(struct json_out *o, const struct store_grant *g, int64_t
     json_out_string(o, "state", state_of(g, now_s));
     json_out_string(o, "evidence", g->evidence);
     json_out_string(o, "granted_by", g->granted_by);
-    write_time(o, "granted", g->granted_s);
-    write_time(o, "expires", g->expires_s);
-    write_time(o, "revoked", g->revoked_s);
+    command_line_time(o, "granted", g->granted_s);
+    command_line_time(o, "expires", g->expires_s);
+    command_line_time(o, "revoked", g->revoked_s);
     json_out_object_end(o);
-}
-
-static int print_json(struct json_out *o)
-{
-    int code = o->failed ? 1 : 0;
-
-    if (!code)
-        puts(o->text);
-    else
-        fputs("limner context: out of memory\n", stderr);
-    json_out_close(o);
-    return code;
 }
 
 static int print_one(const struct wish *w, const struct store_grant *g)
@@ -194,7 +154,7 @@ static int print_one(const struct wish *w, const struct store_grant *g)
 
     if (w->json) {
         write_grant(&o, g, w->now_s);
-        return print_json(&o);
+        return command_line_print(COMMAND, &o);
     }
     expiry_print(until, g->expires_s);
     if (g->revoked_s)
@@ -214,7 +174,7 @@ static int print_list(const struct wish *w, const struct store_grant *grants, in
         for (int i = 0; i < count; i++)
             write_grant(&o, &grants[i], w->now_s);
         json_out_array_end(&o);
-        return print_json(&o);
+        return command_line_print(COMMAND, &o);
     }
     printf("%-16s  %-12s  %-7s  %-16s  %-12s  %s\n", "TENANT", "CONTEXT", "STATE", "EXPIRES (UTC)",
            "BY", "EVIDENCE");
@@ -315,7 +275,8 @@ static int run(struct wish *w)
 
     if (!config)
         return complain(&why, 1);
-    if (config_read(config, w->config_count, w->config, &why) || config_add_shipped(config, &why))
+    if (config_read(config, w->config.count, w->config.args, &why) ||
+        config_add_shipped(config, &why))
         code = complain(&why, 2);
     else if (store_open(&store, config->state, &why))
         code = complain(&why, 1);

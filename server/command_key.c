@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/crypto.h"
-#include "base/json.h"
 #include "server/auth.h"
+#include "server/command_line.h"
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/expiry.h"
@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define COMMAND "limner key"
 
 static const char help[] =
     "limner key - who may ask a server for what\n\n"
@@ -29,8 +31,7 @@ static const char help[] =
 
 struct wish {
     const char *word, *prefix; /* of the command */
-    char *config[4];           /* flags for config_read */
-    int config_count;
+    struct command_line_passed config;
     struct store_key key;
     int64_t now_s;
     bool json, help;
@@ -38,20 +39,10 @@ struct wish {
 
 static int complain(const struct why *why, int code)
 {
-    fprintf(stderr, "limner key: %s\n", why->text);
-    return code;
+    return command_line_complain(COMMAND, why, code);
 }
 
 /* ---- flags ---- */
-
-static enum status copy(char *out, size_t size, const char *value, const char *flag,
-                        struct why *why)
-{
-    if (strlen(value) >= size)
-        return why_fail(why, ST_INVALID, "%s takes up to %zu bytes", flag, size - 1);
-    memcpy(out, value, strlen(value) + 1);
-    return ST_OK;
-}
 
 static enum status take_flag(struct wish *w, int flag, char *value, struct why *why)
 {
@@ -61,20 +52,17 @@ static enum status take_flag(struct wish *w, int flag, char *value, struct why *
             return why_fail(why, ST_INVALID,
                             "--tenant takes 1 to %d letters, digits, '.', '_', '-'",
                             TENANT_NAME_MAX - 1);
-        return copy(w->key.tenant, sizeof(w->key.tenant), value, "--tenant", why);
+        return command_line_copy(w->key.tenant, sizeof(w->key.tenant), value, "--tenant", why);
     case 's':
         return scope_parse(&w->key.scopes, value, why);
     case 'e':
         return expiry_read(&w->key.expires_s, value, w->now_s, why);
     case 'n':
-        return copy(w->key.note, sizeof(w->key.note), value, "--note", why);
+        return command_line_copy(w->key.note, sizeof(w->key.note), value, "--note", why);
     case 'S':
+        return command_line_pass_on(&w->config, "--state", value, why);
     case 'C':
-        if (w->config_count + 2 > 4)
-            return why_fail(why, ST_INVALID, "--state and --config may be said once");
-        w->config[w->config_count++] = flag == 'S' ? "--state" : "--config";
-        w->config[w->config_count++] = value;
-        return ST_OK;
+        return command_line_pass_on(&w->config, "--config", value, why);
     case 'j':
         w->json = true;
         return ST_OK;
@@ -135,14 +123,6 @@ static const char *state_of(const struct store_key *key, int64_t now_s)
     return key->expires_s && key->expires_s <= now_s ? "expired" : "live";
 }
 
-static void write_time(struct json_out *o, const char *name, int64_t time_s)
-{
-    if (time_s)
-        json_out_int(o, name, time_s);
-    else
-        json_out_string(o, name, NULL);
-}
-
 static void write_key(struct json_out *o, const struct store_key *key, const char *text,
                       int64_t now_s)
 {
@@ -162,22 +142,10 @@ static void write_key(struct json_out *o, const struct store_key *key, const cha
     json_out_array_end(o);
     json_out_string(o, "note", key->note);
     json_out_string(o, "state", state_of(key, now_s));
-    write_time(o, "created", key->created_s);
-    write_time(o, "expires", key->expires_s);
-    write_time(o, "revoked", key->revoked_s);
+    command_line_time(o, "created", key->created_s);
+    command_line_time(o, "expires", key->expires_s);
+    command_line_time(o, "revoked", key->revoked_s);
     json_out_object_end(o);
-}
-
-static int print_json(struct json_out *o)
-{
-    int code = o->failed ? 1 : 0;
-
-    if (!code)
-        puts(o->text);
-    else
-        fputs("limner key: out of memory\n", stderr);
-    json_out_close(o);
-    return code;
 }
 
 static int print_one(const struct wish *w, const struct store_key *key, const char *text)
@@ -185,7 +153,7 @@ static int print_one(const struct wish *w, const struct store_key *key, const ch
     struct json_out o = {0};
 
     write_key(&o, key, text, w->now_s);
-    return print_json(&o);
+    return command_line_print(COMMAND, &o);
 }
 
 static int print_list(const struct wish *w, const struct store_key *keys, int count)
@@ -197,7 +165,7 @@ static int print_list(const struct wish *w, const struct store_key *keys, int co
         for (int i = 0; i < count; i++)
             write_key(&o, &keys[i], NULL, w->now_s);
         json_out_array_end(&o);
-        return print_json(&o);
+        return command_line_print(COMMAND, &o);
     }
     printf("%-12s  %-7s  %-16s  %-16s  %-16s  %s\n", "PREFIX", "STATE", "TENANT", "CREATED (UTC)",
            "EXPIRES (UTC)", "SCOPES");
@@ -279,7 +247,7 @@ static int run(struct wish *w)
     struct why why = {""};
     int code;
 
-    if (config_read(&config, w->config_count, w->config, &why))
+    if (config_read(&config, w->config.count, w->config.args, &why))
         code = complain(&why, 2);
     else if (store_open(&store, config.state, &why))
         code = complain(&why, 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/json.h"
 #include "moderation/capacity.h"
 #include "moderation/replay.h"
 #include "moderation/wilson.h"
+#include "server/command_line.h"
 #include "server/commands.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COMMAND     "limner policy"
 #define CONFIDENCE  0.95
 #define TRAFFIC_MAX 1e9
 #define MOVES_SHOWN 20
@@ -61,8 +62,7 @@ struct outcome {
 
 static int complain(const struct why *why, int code)
 {
-    fprintf(stderr, "limner policy: %s\n", why->text);
-    return code;
+    return command_line_complain(COMMAND, why, code);
 }
 
 /* ---- flags ---- */
@@ -381,10 +381,9 @@ static void write_forecast(struct json_out *out, const struct outcome *o, const 
     json_out_object_end(out);
 }
 
-static bool print_json(const struct outcome *o, const struct wish *w)
+static int print_json(const struct outcome *o, const struct wish *w)
 {
     struct json_out out = {0};
-    bool whole;
 
     json_out_object(&out, NULL);
     write_policy(&out, "policy", o->policy);
@@ -397,11 +396,7 @@ static bool print_json(const struct outcome *o, const struct wish *w)
     json_out_bool(&out, "refused", o->too_much && !w->override);
     json_out_string(&out, "override", o->too_much ? w->override : NULL);
     json_out_object_end(&out);
-    whole = !out.failed;
-    if (whole)
-        puts(out.text);
-    json_out_close(&out);
-    return whole;
+    return command_line_print(COMMAND, &out);
 }
 
 /* ---- the commands ---- */
@@ -418,9 +413,7 @@ static int check(const struct wish *w, const struct policy *p)
         json_out_int(&out, "categories", policy_category_count(p));
         json_out_int(&out, "contexts", policy_context_count(p));
         json_out_object_end(&out);
-        puts(out.failed ? "" : out.text);
-        json_out_close(&out);
-        return 0;
+        return command_line_print(COMMAND, &out);
     }
     print_policy(p);
     printf("%s, %d categories, %d contexts: it is right\n", states[policy_settings(p)->status],
@@ -435,8 +428,8 @@ static int simulate(struct outcome *o, const struct wish *w)
     if (replay_scores(o, w, &why))
         return complain(&why, 1);
     look_ahead(o, w);
-    if (w->json && !print_json(o, w))
-        return complain(&(struct why){"out of memory"}, 1);
+    if (w->json && print_json(o, w))
+        return 1;
     if (!w->json) {
         print_policy(o->policy);
         printf("%ld recorded pictures\n", o->replay.pictures);

@@ -205,7 +205,7 @@ static void generate_that_fails_leaves_nothing(void **state)
 static void wrong_words_are_refused_with_code_2(void **state)
 {
     static const struct {
-        const char *args[4], *says;
+        const char *args[5], *says;
     } cases[] = {
         {{"paint", NULL}, "no command 'paint'"},
         {{"generate", NULL}, "one prompt"},
@@ -224,6 +224,7 @@ static void wrong_words_are_refused_with_code_2(void **state)
         {{"key", "make", NULL}, "create, list or revoke"},
         {{"key", "revoke", NULL}, "revoke PREFIX"},
         {{"key", "list", "x", NULL}, "too much"},
+        {{"key", "list", "--state=a", "--state=b", NULL}, "--state may be said once"},
         {{"key", "create", "--scopes=all", NULL}, "'all' is no scope"},
         {{"key", "create", "--expires=soon", NULL}, "30d"},
         {{"key", "create", "--expires=2001-01-01", NULL}, "past"},
