@@ -219,6 +219,7 @@ struct store_ops {
                              struct why *why);
     enum status (*leaf_search)(struct store *s, const struct store_search *search,
                                struct store_leaf *out, int *count, struct why *why);
+    /* Those that there are of the *count leaves from `first` on. */
     enum status (*leaf_hashes)(struct store *s, int64_t first, uint8_t (*out)[32], int *count,
                                struct why *why);
     /* Fingerprints of leaf `first` and later ones, in their order. */

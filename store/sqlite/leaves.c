@@ -354,8 +354,8 @@ enum status leaves_hashes(struct store *store, int64_t first, uint8_t (*out)[32]
 
     pthread_mutex_lock(&s->lock);
     st = sqlite_prepare(s, &row, why,
-                        "SELECT hash FROM leaves WHERE leaf >= ? ORDER BY leaf LIMIT ?", "ii",
-                        first, (int64_t)*count);
+                        "SELECT hash FROM leaves WHERE leaf >= ? AND leaf < ? ORDER BY leaf", "ii",
+                        first, first + *count);
     if (!st)
         st = row_collect(s, row, read_hash, out, 32, count, why);
     pthread_mutex_unlock(&s->lock);
