@@ -45,6 +45,22 @@ void crypto_sha256(uint8_t out[32], const void *data, size_t bytes)
     SHA256_Final(out, &hash);
 }
 
+void crypto_hash(struct crypto_hash *h)
+{
+    static_assert(sizeof(SHA256_CTX) <= sizeof(h->state), "room for OpenSSL's state");
+    SHA256_Init((SHA256_CTX *)(void *)h->state);
+}
+
+void crypto_hash_add(struct crypto_hash *h, const void *data, size_t bytes)
+{
+    SHA256_Update((SHA256_CTX *)(void *)h->state, data, bytes);
+}
+
+void crypto_hash_end(struct crypto_hash *h, uint8_t out[32])
+{
+    SHA256_Final(out, (SHA256_CTX *)(void *)h->state);
+}
+
 /* RFC 2104: hash(key ^ outer | hash(key ^ inner | data)). */
 void crypto_hmac(struct crypto_hmac *h, const void *key, size_t bytes)
 {

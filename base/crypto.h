@@ -21,6 +21,15 @@ MUST_USE enum status crypto_random(void *out, size_t bytes);
 
 void crypto_sha256(uint8_t out[32], const void *data, size_t bytes);
 
+/* SHA-256 of pieces one after another. */
+struct crypto_hash {
+    uint32_t state[32]; /* OpenSSL's */
+};
+
+void crypto_hash(struct crypto_hash *h);
+void crypto_hash_add(struct crypto_hash *h, const void *data, size_t bytes);
+void crypto_hash_end(struct crypto_hash *h, uint8_t out[32]);
+
 /* HMAC with SHA-256, of pieces one after another: what only who has the key can make or check.
 
        crypto_hmac(&h, key, sizeof(key));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sign.h - signatures that anybody can check: Ed25519 for the log, ECDSA on P-256 with SHA-256
- * (COSE calls it ES256) for manifests. With crypto and chain, OpenSSL's room.
+ * (COSE calls it ES256) for manifests. With crypto and certs, OpenSSL's room.
  *
  * A private key is a PEM file of its owner's alone (PKCS#8); one that others may read is refused.
  *

@@ -6,7 +6,8 @@
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libdnnl-dev libh2o-evloop-dev
     libssl-dev libjansson-dev libsqlite3-dev libcyaml-dev libutf8proc-dev libpng-dev
     libwebp-dev libturbojpeg0-dev libcurl4-openssl-dev libpcre2-dev)
-packages_test=(g++ libcmocka-dev clang libclang-rt-14-dev libomp-dev clang-format curl)
+packages_test=(g++ libcmocka-dev clang libclang-rt-14-dev libomp-dev clang-format curl
+    python3 python3-venv)
 
 say() {
     printf '\033[1m==>\033[0m %s\n' "$*" >&2
