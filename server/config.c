@@ -277,26 +277,28 @@ static struct config_file_names file_names(void)
     return names;
 }
 
-static enum status set_limits(struct tenant_limits *out, char *const *values, const char *origin,
-                              struct why *why)
+#define ORIGIN_MAX (PATH_MAX + TENANT_NAME_MAX + 32)
+
+/* The limits and the webhook that `from` says; whose they are is for sentences. */
+static enum status set_limits(struct tenant_limits *out, char webhook[CONFIG_WEBHOOK_MAX],
+                              const struct config_file_tenant *from, const char *path,
+                              const char *whose, struct why *why)
 {
     enum status st = ST_OK;
 
-    for (size_t i = 0; i < COUNT_OF(limits) && !st; i++) {
-        if (values[i])
-            st = read_int((int *)(void *)((char *)out + limits[i].at), &limits[i], values[i],
-                          origin, why);
+    for (size_t i = 0; i <= WEBHOOK && !st; i++) {
+        const char *value = from->value[i];
+        char origin[ORIGIN_MAX];
+
+        if (!value)
+            continue;
+        snprintf(origin, sizeof(origin), "%s:%d: %s", path, from->line[i], whose);
+        st = i == WEBHOOK ? check_url("webhook", value, origin, why)
+                          : read_int((int *)(void *)((char *)out + limits[i].at), &limits[i], value,
+                                     origin, why);
+        if (i == WEBHOOK && !st)
+            snprintf(webhook, CONFIG_WEBHOOK_MAX, "%s", value);
     }
-    return st;
-}
-
-static enum status set_webhook(char out[CONFIG_WEBHOOK_MAX], const char *value, const char *origin,
-                               struct why *why)
-{
-    enum status st = value ? check_url("webhook", value, origin, why) : ST_OK;
-
-    if (!st && value)
-        snprintf(out, CONFIG_WEBHOOK_MAX, "%s", value);
     return st;
 }
 
@@ -304,38 +306,33 @@ static enum status add_tenant(struct config *c, const struct config_file_tenant 
                               const char *path, struct why *why)
 {
     struct tenant_limits *tenant = &c->tenant[c->tenant_count];
-    char origin[PATH_MAX + TENANT_NAME_MAX + 16], *webhook = c->webhook[c->tenant_count];
-    enum status st;
+    char whose[TENANT_NAME_MAX + 16], *webhook = c->webhook[c->tenant_count];
 
     if (!tenant_name_is_good(from->name))
         return why_fail(why, ST_INVALID,
-                        "%s: a tenant's name is 1 to %d letters, digits, '.', '_' and '-', not "
+                        "%s:%d: a tenant's name is 1 to %d letters, digits, '.', '_' and '-', not "
                         "'%.80s'",
-                        path, TENANT_NAME_MAX - 1, from->name);
+                        path, from->name_line, TENANT_NAME_MAX - 1, from->name);
     for (int i = 0; i < c->tenant_count; i++) {
         if (!strcmp(c->tenant[i].name, from->name))
-            return why_fail(why, ST_INVALID, "%s: tenant %s is listed twice", path, from->name);
+            return why_fail(why, ST_INVALID, "%s:%d: tenant %s is listed twice", path,
+                            from->name_line, from->name);
     }
     *tenant = c->others;
     snprintf(tenant->name, sizeof(tenant->name), "%s", from->name);
     c->tenant_count++;
-    snprintf(origin, sizeof(origin), "%s: tenant %s", path, from->name);
+    snprintf(whose, sizeof(whose), "tenant %s", from->name);
     memcpy(webhook, c->webhook_others, CONFIG_WEBHOOK_MAX);
-    st = set_webhook(webhook, from->value[WEBHOOK], origin, why);
-    return st ? st : set_limits(tenant, from->value, origin, why);
+    return set_limits(tenant, webhook, from, path, whose, why);
 }
 
 static enum status set_tenants(struct config *c, const char *path, struct why *why)
 {
     const struct config_file *f = c->file;
-    char origin[PATH_MAX + 32];
     enum status st = ST_OK;
 
-    snprintf(origin, sizeof(origin), "%s: tenant-default", path);
     if (f->others)
-        st = set_limits(&c->others, f->others->value, origin, why);
-    if (f->others && !st)
-        st = set_webhook(c->webhook_others, f->others->value[WEBHOOK], origin, why);
+        st = set_limits(&c->others, c->webhook_others, f->others, path, "tenant-default", why);
     for (unsigned i = 0; i < f->tenant_count && !st; i++)
         st = add_tenant(c, &f->tenant[i], path, why);
     return st;
@@ -345,6 +342,7 @@ static enum status read_file(struct config *c, const char *path, struct why *why
 {
     const struct config_file_names names = file_names();
     enum status st = config_file_load(&c->file, path, &names, why);
+    char origin[ORIGIN_MAX];
     int value = 0;
 
     if (st)
@@ -352,12 +350,15 @@ static enum status read_file(struct config *c, const char *path, struct why *why
     for (size_t i = 0; i < COUNT_OF(settings) && !st; i++) {
         if (settings[i].kind == KIND_MODELS)
             continue;
+        snprintf(origin, sizeof(origin), "%s:%d", path, c->file->line[value]);
         if (c->file->value[value])
-            st = set(c, &settings[i], c->file->value[value], path, why);
+            st = set(c, &settings[i], c->file->value[value], origin, why);
         value++;
     }
-    for (unsigned i = 0; i < c->file->model_count && !st; i++)
-        st = add_model(c, c->file->model[i], path, why);
+    for (unsigned i = 0; i < c->file->model_count && !st; i++) {
+        snprintf(origin, sizeof(origin), "%s:%d", path, c->file->model_line[i]);
+        st = add_model(c, c->file->model[i], origin, why);
+    }
     return st ? st : set_tenants(c, path, why);
 }
 

@@ -4,6 +4,7 @@
  *
  * - It reads the first document and leaves the rest: a second one is looked for here.
  * - The place that it names for an unknown key is that of the value before it.
+ * - It forgets the places of values, so libyaml reads the text once more for them.
  * - As integers it takes 010 for 8 and 1.5 for 1, and cuts texts at a NUL: so every value is read
  * as a text, and no text with a NUL gets this far.
  */
@@ -15,6 +16,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yaml.h>
 
 #define VALUE_MAX 4095
 
@@ -141,6 +143,30 @@ static const char *named(const struct complaint *c, const char *words)
     return strncmp(c->text, words, bytes) ? NULL : c->text + bytes;
 }
 
+/* Where libyaml itself could not go on; libcyaml does not pass that on. The end of a text may count
+   as a line of its own. */
+static int broken_line(const char *text, int otherwise)
+{
+    yaml_parser_t parser;
+    yaml_event_t event;
+    int line = otherwise;
+    bool more = true;
+
+    if (!yaml_parser_initialize(&parser))
+        return line;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
+    while (more && yaml_parser_parse(&parser, &event)) {
+        more = event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    if (parser.error == YAML_SCANNER_ERROR || parser.error == YAML_PARSER_ERROR)
+        line = (int)parser.problem_mark.line + 1;
+    while (line > 1 && !line_at(text, line))
+        line--;
+    yaml_parser_delete(&parser);
+    return line;
+}
+
 static enum status explain(const struct complaint *c, cyaml_err_t error, const char *path,
                            const char *text, struct why *why)
 {
@@ -151,15 +177,117 @@ static enum status explain(const struct complaint *c, cyaml_err_t error, const c
     if (error == CYAML_ERR_OOM)
         return why_fail(why, ST_FULL, "%s: no memory to read it", path);
     if (unknown)
-        return why_fail(why, ST_INVALID, "%s: line %d: there is no setting called '%.64s'", path,
+        return why_fail(why, ST_INVALID, "%s:%d: there is no setting called '%.64s'", path,
                         line_of(text, line, unknown), unknown);
     if (twice)
-        return why_fail(why, ST_INVALID, "%s: line %d: '%.64s' is said twice", path,
+        return why_fail(why, ST_INVALID, "%s:%d: '%.64s' is said twice", path,
                         line_of(text, line + 1, twice), twice);
     if (named(c, "Missing required mapping field: "))
-        return why_fail(why, ST_INVALID, "%s: line %d: a tenant needs a name", path, line);
-    return why_fail(why, ST_INVALID, "%s: line %d: %s", path, line,
+        return why_fail(why, ST_INVALID, "%s:%d: a tenant needs a name", path, line);
+    if (named(c, "libyaml: "))
+        line = broken_line(text, line);
+    return why_fail(why, ST_INVALID, "%s:%d: %s", path, line,
                     c->text[0] ? c->text : cyaml_strerror(error));
+}
+
+/* ---- lines ---- */
+
+static int node_line(const yaml_node_t *node)
+{
+    return (int)node->start_mark.line + 1;
+}
+
+static const char *node_text(const yaml_node_t *node)
+{
+    return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "";
+}
+
+static bool is_named(const yaml_node_t *key, const char *name)
+{
+    return !strcmp(node_text(key), name);
+}
+
+/* The lines of a mapping's keys that are among `names`. */
+static void note_keys(int *line, const char *const *names, int count, const yaml_node_t *key)
+{
+    for (int i = 0; i < count; i++) {
+        if (is_named(key, names[i]))
+            line[i] = node_line(key);
+    }
+}
+
+static void note_tenant(struct config_file_tenant *t, const struct config_file_names *names,
+                        yaml_document_t *d, const yaml_node_t *node)
+{
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+
+    for (; node->type == YAML_MAPPING_NODE && pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_document_get_node(d, pair->key);
+
+        note_keys(t->line, names->limit, names->limit_count, key);
+        if (is_named(key, "name"))
+            t->name_line = node_line(key);
+    }
+}
+
+/* Of the models, or of the tenants, as the schema has let them in. */
+static void note_sequence(struct config_file *f, const struct config_file_names *names,
+                          yaml_document_t *d, const yaml_node_t *node, bool tenants)
+{
+    const yaml_node_item_t *item = node->data.sequence.items.start;
+    unsigned count = tenants ? f->tenant_count : f->model_count;
+
+    for (unsigned i = 0;
+         node->type == YAML_SEQUENCE_NODE && i < count && item < node->data.sequence.items.top;
+         i++, item++) {
+        const yaml_node_t *at = yaml_document_get_node(d, *item);
+
+        if (tenants)
+            note_tenant(&f->tenant[i], names, d, at);
+        else
+            f->model_line[i] = node_line(at);
+    }
+}
+
+static void note_lines(struct config_file *f, const struct config_file_names *names,
+                       yaml_document_t *d, const yaml_node_t *root)
+{
+    const yaml_node_pair_t *pair = root->data.mapping.pairs.start;
+
+    for (; root->type == YAML_MAPPING_NODE && pair < root->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_document_get_node(d, pair->key);
+        const yaml_node_t *value = yaml_document_get_node(d, pair->value);
+
+        note_keys(f->line, names->setting, names->setting_count, key);
+        if (is_named(key, "model"))
+            note_sequence(f, names, d, value, false);
+        else if (is_named(key, "tenants"))
+            note_sequence(f, names, d, value, true);
+        else if (is_named(key, "tenant-default") && f->others)
+            note_tenant(f->others, names, d, value);
+    }
+}
+
+/* False without memory: libcyaml has read the same text before. */
+static bool find_lines(struct config_file *f, const struct config_file_names *names,
+                       const char *text, size_t bytes)
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    const yaml_node_t *root;
+    bool good;
+
+    if (!yaml_parser_initialize(&parser))
+        return false;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
+    good = yaml_parser_load(&parser, &document);
+    root = good ? yaml_document_get_root_node(&document) : NULL;
+    if (root)
+        note_lines(f, names, &document, root);
+    if (good)
+        yaml_document_delete(&document);
+    yaml_parser_delete(&parser);
+    return good;
 }
 
 /* ---- reading ---- */
@@ -181,7 +309,7 @@ static enum status check_text(const char *path, const char *text, size_t bytes, 
         const char *word = line + strspn(line, " \t\r");
 
         if (begun && (is_mark(line, "---") || is_mark(line, "...")))
-            return why_fail(why, ST_INVALID, "%s: line %d: a second document begins", path, number);
+            return why_fail(why, ST_INVALID, "%s:%d: a second document begins", path, number);
         begun |= *word && *word != '#' && *word != '\n';
         line = strchr(line, '\n');
         line = line ? line + 1 : NULL;
@@ -210,7 +338,11 @@ enum status config_file_parse(struct config_file **out, const char *path, const 
                                 (cyaml_data_t **)out, NULL);
         if (error)
             st = explain(&complaint, error, path, copy, why);
+        else if (*out && !find_lines(*out, names, copy, bytes))
+            st = why_fail(why, ST_FULL, "%s: no memory to read it", path);
     }
+    if (st && *out)
+        config_file_close(out, names);
     free(copy);
     if (st || *out)
         return st;

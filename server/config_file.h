@@ -11,9 +11,10 @@
  *         weight: 4
  *
  * Which settings and limits there are is for the caller to say, and their values are texts that the
- * caller reads: here is only the shape. What the shape does not have is refused with the line where
+ * caller reads: here is only the shape. What the shape does not have is refused as FILE:LINE, where
  * it stands: unknown names, names said twice, aliases, a second document, more than
- * CONFIG_FILE_BYTES_MAX. libcyaml is a guest of this file alone.
+ * CONFIG_FILE_BYTES_MAX. The line of every value is kept, so that the caller can say the same of a
+ * value. libcyaml is a guest of this file alone, and so is libyaml, which it is made of.
  */
 #ifndef SERVER_CONFIG_FILE_H
 #define SERVER_CONFIG_FILE_H
@@ -36,10 +37,14 @@ struct config_file_names {
 struct config_file_tenant {
     char *name;                         /* NULL in `others` */
     char *value[CONFIG_FILE_NAMES_MAX]; /* of the limits; NULL: not said */
+    int line[CONFIG_FILE_NAMES_MAX];    /* of those that were said, from 1 on */
+    int name_line;
 };
 
 struct config_file {
     char *value[CONFIG_FILE_NAMES_MAX]; /* of the settings; NULL: not said */
+    int line[CONFIG_FILE_NAMES_MAX];    /* of those that were said, from 1 on */
+    int model_line[CONFIG_FILE_MODELS_MAX];
     char **model;
     unsigned model_count;
     struct config_file_tenant *others; /* "tenant-default"; NULL: not said */

@@ -54,6 +54,7 @@ static const struct rule guests[] = {
     {"sqlite3", "store/"},
     {"libpq", "store/"},
     {"cyaml/", "server/config_file.c"},
+    {"yaml.h", "server/config_file.c"},
     {"curl/", "server/bench/load.c server/webhook. server/hook."},
     {"pcre2", "moderation/pattern.c"},
     {"utf8proc", "models/tokenizer.c models/bpe.c models/unicode.c moderation/"},
