@@ -35,7 +35,6 @@
 #include <string.h>
 #include <time.h>
 
-#define BODY_MAX     (1 << 20)   /* two texts of 32,000 characters, each escaped as \uXXXX\uXXXX */
 #define PENDING_MAX  (256 << 20) /* ten large pictures in base64 that a client has not taken yet */
 #define LOOK_MS      100
 #define HEALTH_LOOKS 50   /* between two looks at the GPUs: 5 s */
@@ -77,7 +76,7 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
         .io_threads = s->config.io_threads,
         .connections_max = s->config.connections,
         .tickets_max = jobs_max + ERRANDS_MAX + MATTERS_MAX,
-        .body_max = BODY_MAX,
+        .body_max = (size_t)s->config.body_max,
         .pending_max = PENDING_MAX,
         .handle = routes_handle,
         .refuse = routes_refuse,
@@ -261,6 +260,7 @@ static void set_limits(struct service *s, const struct config *c)
 {
     atomic_store(&s->images_max, c->images_max);
     atomic_store(&s->steps_max, c->steps_max);
+    atomic_store(&s->prompt_max, c->prompt_max);
 }
 
 /* The tenants of a configuration that was read again take the place of those before. */

@@ -25,6 +25,9 @@
 #define CONFIG_CONNECTS_MAX 65536
 #define CONFIG_TILE_MAX     1024
 #define CONFIG_ROOM_MAX     (1 << 24) /* 16 TiB */
+#define CONFIG_BODY_MIN     1024      /* a short prompt, and a review */
+#define CONFIG_BODY_MAX     (64 << 20)
+#define CONFIG_BODY_DEFAULT (1 << 20) /* two texts of 32,000 characters, as \uXXXX\uXXXX each */
 
 enum kind {
     KIND_TEXT,
@@ -76,6 +79,10 @@ static const struct setting settings[] = {
      "pictures that one request may ask for"},
     {"steps-max", KIND_LIMIT, AT(steps_max), 1, SAMPLER_STEPS_MAX, "N",
      "denoising steps of a picture; a model's own number is cut to it"},
+    {"prompt-max", KIND_LIMIT, AT(prompt_max), 1, REQUEST_PROMPT_MAX, "N",
+     "characters of a prompt, and of a negative prompt"},
+    {"body-max", KIND_INT, AT(body_max), CONFIG_BODY_MIN, CONFIG_BODY_MAX, "BYTES",
+     "of a request's body; beyond, it is answered 413"},
     {"jobs-keep", KIND_INT, AT(jobs_keep_s), 1, 31622400, "SECONDS",
      "how long a job that is over, its pictures and its Idempotency-Key are kept"},
     {"jobs-room", KIND_INT, AT(jobs_mib), 1, CONFIG_ROOM_MAX, "MIB",
@@ -505,6 +512,8 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         .drain_s = 30,
         .images_max = REQUEST_IMAGES_MAX,
         .steps_max = SAMPLER_STEPS_MAX,
+        .prompt_max = REQUEST_PROMPT_MAX,
+        .body_max = CONFIG_BODY_DEFAULT,
         .jobs_keep_s = 86400,
         .jobs_mib = 1024,
         .public_url = "",

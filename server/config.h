@@ -36,7 +36,7 @@ struct config {
     const char *model[ENGINE_MODELS_MAX];
     int model_count;
     int threads, seats, queue, queue_s, size_max, io_threads, connections, drain_s, vae_tile;
-    int images_max, steps_max;
+    int images_max, steps_max, prompt_max, body_max;
     int jobs_keep_s, jobs_mib;
     enum precision precision;
     enum config_access metrics_auth;

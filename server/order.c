@@ -73,11 +73,25 @@ static enum status check_format(struct order *order, struct http_text accept,
     return ST_OK;
 }
 
+static enum status check_text(struct service *s, const char *name, int characters,
+                              struct request_error *error)
+{
+    int most = atomic_load(&s->prompt_max);
+
+    if (characters <= most)
+        return ST_OK;
+    why_fail(&error->why, ST_INVALID,
+             "%s must have at most %d characters on this server; it has %d", name, most,
+             characters);
+    return fail(error, ST_INVALID, name, NULL);
+}
+
 /* What this server allows, which may be less than limner could do. */
 static enum status check_allowed(struct service *s, struct order *order,
                                  struct request_error *error)
 {
     int images_max = atomic_load(&s->images_max), steps_max = atomic_load(&s->steps_max);
+    enum status st;
 
     if (order->request.images > images_max) {
         why_fail(&error->why, ST_INVALID, "n must be 1 to %d on this server", images_max);
@@ -90,7 +104,8 @@ static enum status check_allowed(struct service *s, struct order *order,
     }
     if (order->picture.steps > steps_max)
         order->picture.steps = steps_max;
-    return ST_OK;
+    st = check_text(s, "prompt", order->request.prompt_characters, error);
+    return st ? st : check_text(s, "negative_prompt", order->request.negative_characters, error);
 }
 
 static enum status choose_seed(struct order *order, struct request_error *error)

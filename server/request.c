@@ -77,6 +77,7 @@ static enum status read_prompt(struct request *r, const char *name, const struct
     if (characters < 1 || characters > REQUEST_PROMPT_MAX)
         return why_fail(why, ST_INVALID, "prompt must have 1 to %d characters; it has %zu",
                         REQUEST_PROMPT_MAX, characters);
+    r->prompt_characters = (int)characters;
     return ST_OK;
 }
 
@@ -92,6 +93,7 @@ static enum status read_negative(struct request *r, const char *name, const stru
     if (characters > REQUEST_PROMPT_MAX)
         return why_fail(why, ST_INVALID, "%s must have at most %d characters; it has %zu", name,
                         REQUEST_PROMPT_MAX, characters);
+    r->negative_characters = (int)characters;
     return ST_OK;
 }
 

@@ -6,8 +6,8 @@
  * behind request_picture nobody checks again. A field that is not known is refused by name, and
  * null is the same as absent.
  *
- *     prompt               text, 1 to 32,000 characters, required
- *     negative_prompt      text, up to 32,000 characters
+ *     prompt               text, 1 to 32,000 characters, required; a server may allow less
+ *     negative_prompt      text, up to as many characters
  *     model                a name that GET /v1/models lists
  *     n                    1 to 10: picture k has the seed `seed` + k
  *     size                 "WIDTHxHEIGHT" or "auto", within the model's limits
@@ -47,6 +47,7 @@
 struct request {
     struct json *document; /* owns every text below */
     const char *prompt, *negative;
+    int prompt_characters, negative_characters;
     const char *model; /* NULL: the default */
     int images;
     int width, height; /* 0: the model's default */

@@ -46,7 +46,8 @@ struct service {
     struct clock clock;
     int64_t started_s;                /* wall time of the start, */
     int64_t loaded_s;                 /* and when the models were there */
-    atomic_int images_max, steps_max; /* of one request; the main thread may change them */
+    atomic_int images_max, steps_max; /* of one request; the main thread may change them, */
+    atomic_int prompt_max;            /* and the characters of each of its texts */
     int size_max;                     /* pixels per side; 0: the models' own limits */
     int seats;                        /* pictures that are made at once */
     atomic_bool draining;

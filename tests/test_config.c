@@ -69,6 +69,8 @@ static void config_read_has_the_documented_defaults(void **state)
     assert_int_equal(c.precision, PRECISION_AUTO);
     assert_string_equal(c.device, "auto");
     assert_string_equal(c.prompt_hook, "off");
+    assert_int_equal(c.body_max, 1048576);
+    assert_int_equal(c.prompt_max, 32000);
     assert_int_equal(c.prompt_hook_fail, HOOK_HOLD); /* nothing unjudged gets through by default */
     assert_false(c.check_only);
     config_close(&c);
@@ -94,6 +96,8 @@ static void config_read_refuses_bad_flags(void **state)
         {{"--public-url", "pictures.example"}, "http:// or https://"},
         {{"--public-url", "https://pictures.example/"}, "without a slash at its end"},
         {{"--public-url", "https://a.b/\"><script>"}, "public-url must be"},
+        {{"--body-max", "1023"}, "body-max must be an integer from 1024 to 67108864"},
+        {{"--prompt-max", "32001"}, "prompt-max must be an integer from 1 to 32000"},
         {{"--judge-threads", "0"}, "from 1 to 64"},
         {{"--policy=", NULL}, "empty"},
         {{"serve", NULL}, "no flag"},

@@ -329,15 +329,16 @@ static void limits_are_told_kept_and_reloaded(void **state)
     expect_header(&r, "x-ratelimit-limit-requests", "");
     reply_close(&r);
 
-    write_config(
-        path,
-        "queue: 32\nimages-max: 2\nsteps-max: 3\ntenants: [{name: lab, requests-per-minute: 1}]\n");
+    write_config(path, "queue: 32\nimages-max: 2\nsteps-max: 3\nprompt-max: 9\n"
+                       "tenants: [{name: lab, requests-per-minute: 1}]\n");
     program_signal(&server, SIGHUP);
     wait_for_words(&server, "restart_needed", 1);
     assert_int_equal(status_of(&server, shop), 200);
     expect_refused(&server, shop, "\"n\":3", "n must be 1 to 2");
     expect_refused(&server, shop, "\"num_inference_steps\":4",
                    "num_inference_steps must be 1 to 3");
+    expect_refused(&server, shop, "\"negative_prompt\":\"\u00e4 red foxes\"",
+                   "negative_prompt must have at most 9 characters on this server; it has 11");
     assert_int_equal(ask(&server, lab, &r), 200); /* what it had before was not counted */
     expect_header(&r, "x-ratelimit-remaining-requests", "0");
     reply_close(&r);
@@ -347,6 +348,31 @@ static void limits_are_told_kept_and_reloaded(void **state)
     program_signal(&server, SIGHUP);
     wait_for_words(&server, "not_reloaded", 1);
     assert_int_equal(status_of(&server, lab), 429); /* everything is as it was */
+    stop(&server);
+}
+
+/* Goal: the lengths of prompts and bodies are what the operator said, to the byte. */
+static void texts_and_bodies_are_as_long_as_was_said(void **state)
+{
+    char path[160], body[1200];
+    struct program server;
+    struct reply r;
+
+    (void)state;
+    write_config(path, "prompt-max: 9\nbody-max: 1024\n");
+    serve_config(&server, path);
+    client_generate(server.port, "", "{\"prompt\":\"a red fox.\"}", &r);
+    assert_int_equal(r.status, 400);
+    assert_non_null(strstr(r.body, "prompt must have at most 9 characters on this server; it has "
+                                   "10"));
+    assert_non_null(strstr(r.body, "\"param\":\"prompt\""));
+    reply_close(&r);
+    for (int bytes = 1024; bytes <= 1025; bytes++) {
+        snprintf(body, sizeof(body), "%-*s", bytes, FOX);
+        client_generate(server.port, "", body, &r);
+        assert_int_equal(r.status, bytes == 1024 ? 200 : 413);
+        reply_close(&r);
+    }
     stop(&server);
 }
 
@@ -491,6 +517,8 @@ int main(void)
                                         close_folder),
         cmocka_unit_test_setup_teardown(the_metrics_may_need_a_key, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(limits_are_told_kept_and_reloaded, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(texts_and_bodies_are_as_long_as_was_said, open_folder,
                                         close_folder),
         cmocka_unit_test_setup_teardown(a_refused_request_costs_nothing, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_crowd_gets_no_more_than_the_limit, open_folder,
