@@ -60,14 +60,12 @@ enum status sqlite_fail(struct sqlite *s, struct why *why)
 
 /* ---- statements ---- */
 
-enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why, const char *sql,
-                           const char *types, ...)
+enum status sqlite_prepare_with(struct sqlite *s, sqlite3_stmt **out, struct why *why,
+                                const char *sql, const char *types, va_list args)
 {
-    va_list args;
     int failed = sqlite3_prepare_v2(s->db, sql, -1, out, NULL);
     enum status st;
 
-    va_start(args, types);
     for (int i = 0; types[i] && !failed; i++) {
         if (types[i] == 'i') {
             failed = sqlite3_bind_int64(*out, i + 1, va_arg(args, int64_t));
@@ -79,12 +77,23 @@ enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why
             failed = sqlite3_bind_blob64(*out, i + 1, data, va_arg(args, size_t), SQLITE_STATIC);
         }
     }
-    va_end(args);
     if (!failed)
         return ST_OK;
     st = sqlite_fail(s, why);
     sqlite3_finalize(*out);
     *out = NULL;
+    return st;
+}
+
+enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why, const char *sql,
+                           const char *types, ...)
+{
+    va_list args;
+    enum status st;
+
+    va_start(args, types);
+    st = sqlite_prepare_with(s, out, why, sql, types, args);
+    va_end(args);
     return st;
 }
 
@@ -117,6 +126,18 @@ enum status sqlite_run(struct sqlite *s, sqlite3_stmt *statement, struct why *wh
         st = sqlite_fail(s, why);
     sqlite3_finalize(statement);
     return st;
+}
+
+enum status sqlite_do(struct sqlite *s, struct why *why, const char *sql, const char *types, ...)
+{
+    sqlite3_stmt *statement;
+    va_list args;
+    enum status st;
+
+    va_start(args, types);
+    st = sqlite_prepare_with(s, &statement, why, sql, types, args);
+    va_end(args);
+    return st ? st : sqlite_run(s, statement, why);
 }
 
 enum status sqlite_text(char *out, size_t size, sqlite3_stmt *row, int column)

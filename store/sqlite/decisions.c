@@ -53,9 +53,8 @@ static void read_decision(struct row *r, void *to)
 
 static enum status insert(struct sqlite *s, struct store_decision *d, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    enum status st = sqlite_do(
+        s, why,
         "INSERT INTO decisions (id, tenant, request, user, job, k, stage, model, context, policy, "
         "policy_version, policy_sha256, weights_sha256, scores, category, decision, action, cause, "
         "shadow, standing, pixels_sha256, subject, object, audited, seed, width, height, format, "
@@ -69,8 +68,6 @@ static enum status insert(struct sqlite *s, struct store_decision *d, struct why
         (int64_t)d->width, (int64_t)d->height, (int64_t)d->format, (int64_t)d->quality,
         d->created_s, d->appeal_until_s, d->decided_s);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     if (!st)
         d->seq = sqlite3_last_insert_rowid(s->db);
     return st;
@@ -106,16 +103,8 @@ enum status decisions_add(struct store *store, const struct store_record *record
 enum status decisions_find(struct store *store, const char *id, struct store_decision *out,
                            struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why, "SELECT " COLUMNS " FROM decisions WHERE id = ?", "s", id);
-    if (!st)
-        st = row_take(s, row, read_decision, out, "there is no such decision", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, read_decision, out, "there is no such decision", why,
+                    "SELECT " COLUMNS " FROM decisions WHERE id = ?", "s", id);
 }
 
 /* A list without those that were allowed says so in words, so that SQLite takes the small index. */
@@ -132,19 +121,12 @@ enum status decisions_list(struct store *store, const char *tenant, unsigned sta
          "SELECT " COLUMNS " FROM decisions WHERE tenant = ?1 AND seq < ?2 AND standing > 0 AND "
          "(?3 >> standing) & 1 ORDER BY seq DESC LIMIT ?4"},
     };
-    struct sqlite *s = (struct sqlite *)store;
     int64_t mask = standings ? (int64_t)standings : (INT64_C(1) << STORE_STANDINGS) - 1;
     const char *text = texts[tenant != NULL][!(mask & 1 << STORE_ALLOWED)];
-    sqlite3_stmt *row;
-    enum status st;
+    struct row_into into = {read_decision, out, sizeof(*out), count};
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why, text, "siii", tenant, seq ? seq : INT64_MAX, mask,
-                        (int64_t)*count);
-    if (!st)
-        st = row_collect(s, row, read_decision, out, sizeof(*out), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_list(store, &into, why, text, "siii", tenant, seq ? seq : INT64_MAX, mask,
+                    (int64_t)*count);
 }
 
 static void read_standing(struct row *r, void *to)
@@ -155,33 +137,21 @@ static void read_standing(struct row *r, void *to)
 enum status decisions_precedent(struct store *store, const char *tenant, const char *subject,
                                 enum store_standing *out, struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT standing FROM decisions WHERE tenant = ? AND subject = ? AND "
-                        "decided_s > 0 AND subject != '' ORDER BY decided_s DESC, seq DESC LIMIT 1",
-                        "ss", tenant, subject);
-    if (!st)
-        st = row_take(s, row, read_standing, out, "nobody has decided about this", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, read_standing, out, "nobody has decided about this", why,
+                    "SELECT standing FROM decisions WHERE tenant = ? AND subject = ? AND "
+                    "decided_s > 0 AND subject != '' ORDER BY decided_s DESC, seq DESC LIMIT 1",
+                    "ss", tenant, subject);
 }
 
 enum status decisions_stand(struct sqlite *s, const struct store_move *m, struct why *why)
 {
-    sqlite3_stmt *statement;
     enum status st =
-        sqlite_prepare(s, &statement, why,
-                       "UPDATE decisions SET standing = ?, decided_s = ?, "
-                       "appeal_until_s = max(appeal_until_s, ?) WHERE id = ? AND standing = ?",
-                       "iiisi", (int64_t)m->standing, m->now_s, m->appeal_until_s, m->decision->id,
-                       (int64_t)m->decision->standing);
+        sqlite_do(s, why,
+                  "UPDATE decisions SET standing = ?, decided_s = ?, "
+                  "appeal_until_s = max(appeal_until_s, ?) WHERE id = ? AND standing = ?",
+                  "iiisi", (int64_t)m->standing, m->now_s, m->appeal_until_s, m->decision->id,
+                  (int64_t)m->decision->standing);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     if (!st && sqlite3_changes(s->db) == 0)
         st = why_fail(why, ST_LATE, "decision %s was decided meanwhile", m->decision->id);
     return st;
@@ -192,16 +162,13 @@ enum status decisions_stand(struct sqlite *s, const struct store_move *m, struct
 enum status releases_insert(struct sqlite *s, const char *decision,
                             const struct store_release *release, int64_t now_s, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    enum status st = sqlite_do(
+        s, why,
         "INSERT INTO releases (decision, seed, sha256, format, at_s, data) VALUES "
         "(?, ?, ?, ?, ?, ?) ON CONFLICT (decision) DO NOTHING",
         "sisiib", decision, release->picture.seed, release->picture.sha256,
         (int64_t)release->format, now_s, release->picture.data.data, release->picture.data.count);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     if (!st && sqlite3_changes(s->db) == 0)
         st = why_fail(why, ST_LATE, "the picture of decision %s was released before", decision);
     return st;
@@ -223,17 +190,8 @@ static void read_release(struct row *r, void *to)
 enum status releases_find(struct store *store, const char *decision, struct store_release *out,
                           struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT decision, seed, sha256, format, at_s, data FROM releases WHERE "
-                        "decision = ?",
-                        "s", decision);
-    if (!st)
-        st = row_take(s, row, read_release, out, "nothing was released of this decision", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, read_release, out, "nothing was released of this decision", why,
+                    "SELECT decision, seed, sha256, format, at_s, data FROM releases WHERE "
+                    "decision = ?",
+                    "s", decision);
 }

@@ -75,18 +75,16 @@ static enum status head(struct sqlite *s, uint8_t chain[32], struct why *why)
 enum status events_insert(struct sqlite *s, const struct store_event *e, struct why *why)
 {
     uint8_t before[32], chain[32];
-    sqlite3_stmt *statement;
     enum status st = head(s, before, why);
 
     if (st)
         return st;
     hash_event(chain, before, e);
-    st = sqlite_prepare(s, &statement, why,
-                        "INSERT INTO events (decision, item, tenant, actor, kind, text, at_ms, "
-                        "chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                        "ssssssib", e->decision, e->item, e->tenant, e->actor, e->kind, e->text,
-                        e->at_ms, chain, sizeof(chain));
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why,
+                     "INSERT INTO events (decision, item, tenant, actor, kind, text, at_ms, "
+                     "chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                     "ssssssib", e->decision, e->item, e->tenant, e->actor, e->kind, e->text,
+                     e->at_ms, chain, sizeof(chain));
 }
 
 enum status events_note(struct sqlite *s, const struct store_item *item, const char *actor,
@@ -115,18 +113,11 @@ enum status events_add(struct store *store, const struct store_event *event, str
 enum status events_list(struct store *store, const char *decision, struct store_event *out,
                         int *count, struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
+    struct row_into into = {read_event, out, sizeof(*out), count};
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT " COLUMNS " FROM events WHERE decision = ? ORDER BY seq LIMIT ?",
-                        "si", decision, (int64_t)*count);
-    if (!st)
-        st = row_collect(s, row, read_event, out, sizeof(*out), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_list(store, &into, why,
+                    "SELECT " COLUMNS " FROM events WHERE decision = ? ORDER BY seq LIMIT ?", "si",
+                    decision, (int64_t)*count);
 }
 
 /* ---- is it as it was? ---- */

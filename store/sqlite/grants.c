@@ -20,34 +20,24 @@ static void read_grant(struct row *r, void *to)
 enum status grants_put(struct store *store, const struct store_grant *grant, struct why *why)
 {
     struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *statement;
     enum status st = sqlite_begin(s, why);
 
     if (st)
         return st;
-    st = sqlite_prepare(s, &statement, why,
-                        "INSERT OR REPLACE INTO grants (tenant, context, evidence, granted_by, "
-                        "granted_s, expires_s, revoked_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        "ssssiii", grant->tenant, grant->context, grant->evidence,
-                        grant->granted_by, grant->granted_s, grant->expires_s, grant->revoked_s);
-    if (!st)
-        st = sqlite_run(s, statement, why);
+    st = sqlite_do(s, why,
+                   "INSERT OR REPLACE INTO grants (tenant, context, evidence, granted_by, "
+                   "granted_s, expires_s, revoked_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                   "ssssiii", grant->tenant, grant->context, grant->evidence, grant->granted_by,
+                   grant->granted_s, grant->expires_s, grant->revoked_s);
     return sqlite_end(s, st, why);
 }
 
 enum status grants_list(struct store *store, struct store_grant *out, int *count, struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
+    struct row_into into = {read_grant, out, sizeof(*out), count};
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT tenant, context, evidence, granted_by, granted_s, expires_s, "
-                        "revoked_s FROM grants ORDER BY tenant, context LIMIT ?",
-                        "i", (int64_t)*count);
-    if (!st)
-        st = row_collect(s, row, read_grant, out, sizeof(*out), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_list(store, &into, why,
+                    "SELECT tenant, context, evidence, granted_by, granted_s, expires_s, "
+                    "revoked_s FROM grants ORDER BY tenant, context LIMIT ?",
+                    "i", (int64_t)*count);
 }

@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 
 #include <pthread.h>
+#include <stdarg.h>
 
 struct sqlite {
     struct store super;
@@ -37,12 +38,17 @@ void sqlite_cut_log(struct sqlite *s);
  */
 MUST_USE enum status sqlite_prepare(struct sqlite *s, sqlite3_stmt **out, struct why *why,
                                     const char *sql, const char *types, ...);
+MUST_USE enum status sqlite_prepare_with(struct sqlite *s, sqlite3_stmt **out, struct why *why,
+                                         const char *sql, const char *types, va_list args);
 /* Step to the one row of a statement; when there is none, ST_MISSING in these words. Finalising is
    the caller's. */
 MUST_USE enum status sqlite_row(struct sqlite *s, sqlite3_stmt *row, struct why *why,
                                 const char *missing, ...) PRINTF_LIKE(4, 5);
 /* Step to the end and finalise. */
 MUST_USE enum status sqlite_run(struct sqlite *s, sqlite3_stmt *statement, struct why *why);
+/* Prepare and run: for what gives no rows. */
+MUST_USE enum status sqlite_do(struct sqlite *s, struct why *why, const char *sql,
+                               const char *types, ...);
 
 /* `text` of at most `size` bytes, NUL included; what is longer was not written by us: ST_INVALID.
  */

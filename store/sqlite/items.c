@@ -136,11 +136,6 @@ static enum status find_contested(struct sqlite *s, const char *decision, struct
     return st ? st : row_take(s, row, items_read, out, "no appeal is open", why);
 }
 
-static void read_number(struct row *r, void *to)
-{
-    *(int64_t *)to = row_int(r);
-}
-
 /* Is it blocked now? Only then is there something to contest. */
 static enum status check_blocked(struct sqlite *s, const char *decision, struct why *why)
 {
@@ -150,7 +145,7 @@ static enum status check_blocked(struct sqlite *s, const char *decision, struct 
         sqlite_prepare(s, &row, why, "SELECT standing FROM decisions WHERE id = ?", "s", decision);
 
     if (!st)
-        st = row_take(s, row, read_number, &standing, "there is no such decision", why);
+        st = row_take(s, row, row_number, &standing, "there is no such decision", why);
     if (!st && standing != STORE_BLOCKED && standing != STORE_FINAL)
         st = why_fail(why, ST_LATE, "decision %s is no block, or not any more", decision);
     return st;
@@ -199,33 +194,18 @@ enum status items_appeal(struct store *store, const struct store_filing *filing,
 
 enum status items_find(struct store *store, const char *id, struct store_item *out, struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why, "SELECT " ITEM_COLUMNS " FROM items WHERE id = ?", "s", id);
-    if (!st)
-        st = row_take(s, row, items_read, out, "there is no such item", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, items_read, out, "there is no such item", why,
+                    "SELECT " ITEM_COLUMNS " FROM items WHERE id = ?", "s", id);
 }
 
 enum status items_list(struct store *store, const char *decision, struct store_item *out,
                        int *count, struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
+    struct row_into into = {items_read, out, sizeof(*out), count};
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(
-        s, &row, why, "SELECT " ITEM_COLUMNS " FROM items WHERE decision = ? ORDER BY seq LIMIT ?",
-        "si", decision, (int64_t)*count);
-    if (!st)
-        st = row_collect(s, row, items_read, out, sizeof(*out), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_list(store, &into, why,
+                    "SELECT " ITEM_COLUMNS " FROM items WHERE decision = ? ORDER BY seq LIMIT ?",
+                    "si", decision, (int64_t)*count);
 }
 
 /* What waits has an index in this order; a list with others sorts them. */
@@ -233,55 +213,38 @@ enum status items_open(struct store *store, unsigned kinds, unsigned states, str
                        int *count, struct why *why)
 {
     const unsigned waiting = 1u << STORE_ITEM_QUEUED | 1u << STORE_ITEM_CLAIMED;
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
+    struct row_into into = {items_read, out, sizeof(*out), count};
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        states & ~waiting
-                            ? "SELECT " ITEM_COLUMNS " FROM items WHERE (?1 >> kind) & 1 AND "
-                              "(?2 >> state) & 1 ORDER BY due_first_s, severity DESC, seq LIMIT ?3"
-                            : "SELECT " ITEM_COLUMNS " FROM items WHERE (?1 >> kind) & 1 AND "
-                              "(?2 >> state) & 1 AND state IN (0, 1) ORDER BY due_first_s, "
-                              "severity DESC, seq LIMIT ?3",
-                        "iii", (int64_t)kinds, (int64_t)states, (int64_t)*count);
-    if (!st)
-        st = row_collect(s, row, items_read, out, sizeof(*out), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
-static enum status since(struct sqlite *s, const char *text, int64_t time_s, struct store_item *out,
-                         int *count, struct why *why)
-{
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why, text, "ii", time_s, (int64_t)*count);
-    if (!st)
-        st = row_collect(s, row, items_read, out, sizeof(*out), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_list(store, &into, why,
+                    states & ~waiting
+                        ? "SELECT " ITEM_COLUMNS " FROM items WHERE (?1 >> kind) & 1 AND "
+                          "(?2 >> state) & 1 ORDER BY due_first_s, severity DESC, seq LIMIT ?3"
+                        : "SELECT " ITEM_COLUMNS " FROM items WHERE (?1 >> kind) & 1 AND "
+                          "(?2 >> state) & 1 AND state IN (0, 1) ORDER BY due_first_s, "
+                          "severity DESC, seq LIMIT ?3",
+                    "iii", (int64_t)kinds, (int64_t)states, (int64_t)*count);
 }
 
 enum status items_decided(struct store *store, int64_t since_s, struct store_item *out, int *count,
                           struct why *why)
 {
-    return since((struct sqlite *)store,
-                 "SELECT " ITEM_COLUMNS " FROM items WHERE state = 3 AND decided_s >= ? "
-                 "ORDER BY decided_s DESC, seq DESC LIMIT ?",
-                 since_s, out, count, why);
+    struct row_into into = {items_read, out, sizeof(*out), count};
+
+    return row_list(store, &into, why,
+                    "SELECT " ITEM_COLUMNS " FROM items WHERE state = 3 AND decided_s >= ? "
+                    "ORDER BY decided_s DESC, seq DESC LIMIT ?",
+                    "ii", since_s, (int64_t)*count);
 }
 
 enum status items_asked(struct store *store, int64_t before_s, struct store_item *out, int *count,
                         struct why *why)
 {
-    return since((struct sqlite *)store,
-                 "SELECT " ITEM_COLUMNS " FROM items WHERE state = 2 AND asked_s <= ? "
-                 "ORDER BY asked_s LIMIT ?",
-                 before_s, out, count, why);
+    struct row_into into = {items_read, out, sizeof(*out), count};
+
+    return row_list(store, &into, why,
+                    "SELECT " ITEM_COLUMNS " FROM items WHERE state = 2 AND asked_s <= ? "
+                    "ORDER BY asked_s LIMIT ?",
+                    "ii", before_s, (int64_t)*count);
 }
 
 /* ---- counting ---- */

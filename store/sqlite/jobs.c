@@ -193,45 +193,35 @@ enum status jobs_add(struct store *store, struct store_job *job, const void *bod
 enum status jobs_start(struct store *store, const struct store_job *job, struct why *why)
 {
     struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *statement;
     enum status st = sqlite_begin(s, why);
 
     if (st)
         return st;
-    st = sqlite_prepare(s, &statement, why,
-                        "UPDATE jobs SET starts = ?, falls = ? WHERE seq = ? AND state = 0", "iii",
-                        (int64_t)job->starts, (int64_t)job->falls, job->seq);
-    if (!st)
-        st = sqlite_run(s, statement, why);
+    st = sqlite_do(s, why, "UPDATE jobs SET starts = ?, falls = ? WHERE seq = ? AND state = 0",
+                   "iii", (int64_t)job->starts, (int64_t)job->falls, job->seq);
     return sqlite_end(s, st, why);
 }
 
 static enum status insert_picture(struct sqlite *s, int64_t seq, int k,
                                   const struct store_picture *picture, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    return sqlite_do(
+        s, why,
         "INSERT INTO pictures (job, k, seed, sha256, decision, data) VALUES (?, ?, ?, ?, ?, ?)",
         "iiissb", seq, (int64_t)k, picture->seed, picture->sha256, picture->decision,
         picture->data.count ? picture->data.data : "", picture->data.count);
-
-    return st ? st : sqlite_run(s, statement, why);
 }
 
 static enum status end_row(struct sqlite *s, const struct store_job *job, int64_t bytes,
                            struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    enum status st = sqlite_do(
+        s, why,
         "UPDATE jobs SET state = ?, body = x'', cut = ?, finished_s = ?, event = ?, status = ?, "
         "code = ?, message = ?, bytes = ? WHERE seq = ? AND state = 0",
         "iiiiissii", (int64_t)job->state, (int64_t)job->cut, job->finished_s, job->event,
         (int64_t)job->status, job->code, job->message, STORE_JOB_ROW_BYTES + bytes, job->seq);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     if (!st && sqlite3_changes(s->db) == 0)
         st = why_fail(why, ST_MISSING, "job %s is over, or gone", job->id);
     return st;
@@ -253,16 +243,13 @@ static void read_stand(struct row *r, void *to)
 static enum status settle_row(struct sqlite *s, int64_t seq, bool any, int64_t now_s,
                               struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    return sqlite_do(
+        s, why,
         "UPDATE jobs SET state = ?, finished_s = ?, event = event + 1, status = ?, code = ?, "
         "message = ? WHERE seq = ? AND state = 3",
         "iiissi", (int64_t)(any ? STORE_JOB_COMPLETED : STORE_JOB_FAILED), now_s,
         (int64_t)(any ? ST_OK : ST_REFUSED), any ? "" : "moderation_blocked",
         any ? "" : "no picture of this job may be shown; each has a decision that says why", seq);
-
-    return st ? st : sqlite_run(s, statement, why);
 }
 
 /* A held job is over when none of its pictures waits for a person any more. */
@@ -282,11 +269,6 @@ static enum status settle(struct sqlite *s, int64_t seq, int64_t now_s, struct w
     return st || stand.held ? st : settle_row(s, seq, stand.there > 0, now_s, why);
 }
 
-static void read_number(struct row *r, void *to)
-{
-    *(int64_t *)to = row_int(r);
-}
-
 enum status jobs_settle(struct sqlite *s, const char *decision, int64_t now_s, struct why *why)
 {
     int64_t seq;
@@ -298,7 +280,7 @@ enum status jobs_settle(struct sqlite *s, const char *decision, int64_t now_s, s
                        "s", decision);
 
     if (!st)
-        st = row_take(s, row, read_number, &seq, "no job waits for this", why);
+        st = row_take(s, row, row_number, &seq, "no job waits for this", why);
     if (st == ST_MISSING)
         return ST_OK;
     return st ? st : settle(s, seq, now_s, why);
@@ -334,30 +316,14 @@ static void read_picture(struct row *r, void *to)
     row_blob(r, &out->data);
 }
 
-static enum status picture(struct sqlite *s, int64_t seq, int k, struct store_picture *out,
-                           struct why *why)
-{
-    sqlite3_stmt *row;
-    enum status st = sqlite_prepare(
-        s, &row, why,
-        "SELECT p.seed, p.decision, ifnull(r.sha256, p.sha256), ifnull(r.data, p.data) "
-        "FROM pictures AS p LEFT JOIN releases AS r ON r.decision = p.decision AND "
-        "length(p.data) = 0 WHERE p.job = ? AND p.k = ?",
-        "ii", seq, (int64_t)k);
-
-    return st ? st : row_take(s, row, read_picture, out, "there is no such picture", why);
-}
-
 enum status jobs_picture(struct store *store, const struct store_job *job, int k,
                          struct store_picture *out, struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = picture(s, job->seq, k, out, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, read_picture, out, "there is no such picture", why,
+                    "SELECT p.seed, p.decision, ifnull(r.sha256, p.sha256), ifnull(r.data, p.data) "
+                    "FROM pictures AS p LEFT JOIN releases AS r ON r.decision = p.decision AND "
+                    "length(p.data) = 0 WHERE p.job = ? AND p.k = ?",
+                    "ii", job->seq, (int64_t)k);
 }
 
 struct named {
@@ -373,27 +339,15 @@ static void read_named(struct row *r, void *to)
     row_text(r, named->decision, sizeof(named->decision));
 }
 
-static enum status collect_named(struct sqlite *s, int64_t seq, struct named *named, int *count,
-                                 struct why *why)
-{
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why, "SELECT k, decision FROM pictures WHERE job = ? ORDER BY k",
-                        "i", seq);
-    if (!st)
-        st = row_collect(s, row, read_named, named, sizeof(*named), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
 enum status jobs_decisions(struct store *store, const struct store_job *job,
                            char (*out)[STORE_ID_MAX], int count, struct why *why)
 {
     struct named named[NAMED_MAX];
     int found = count < NAMED_MAX ? count : NAMED_MAX;
-    enum status st = collect_named((struct sqlite *)store, job->seq, named, &found, why);
+    struct row_into into = {read_named, named, sizeof(named[0]), &found};
+    enum status st =
+        row_list(store, &into, why, "SELECT k, decision FROM pictures WHERE job = ? ORDER BY k",
+                 "i", job->seq);
 
     for (int i = 0; i < count; i++)
         out[i][0] = '\0';
@@ -408,27 +362,19 @@ enum status jobs_decisions(struct store *store, const struct store_job *job,
 
 static enum status forget_old(struct sqlite *s, int64_t before_s, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st =
-        sqlite_prepare(s, &statement, why,
-                       "DELETE FROM jobs WHERE state IN (1, 2) AND finished_s <= ?", "i", before_s);
-
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why, "DELETE FROM jobs WHERE state IN (1, 2) AND finished_s <= ?", "i",
+                     before_s);
 }
 
 /* Those before whom, from the newest back, the room is full; the newest itself stays. */
 static enum status forget_much(struct sqlite *s, int64_t bytes, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
-        "DELETE FROM jobs WHERE seq IN (SELECT seq FROM (SELECT seq, "
-        "sum(bytes) OVER later AS total, row_number() OVER later AS place FROM jobs "
-        "WHERE state IN (1, 2) WINDOW later AS (ORDER BY finished_s DESC, seq DESC)) "
-        "WHERE total > ? AND place > 1)",
-        "i", bytes);
-
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why,
+                     "DELETE FROM jobs WHERE seq IN (SELECT seq FROM (SELECT seq, "
+                     "sum(bytes) OVER later AS total, row_number() OVER later AS place FROM jobs "
+                     "WHERE state IN (1, 2) WINDOW later AS (ORDER BY finished_s DESC, seq DESC)) "
+                     "WHERE total > ? AND place > 1)",
+                     "i", bytes);
 }
 
 enum status jobs_sweep(struct store *store, int64_t now_s, struct store_keep keep, struct why *why)

@@ -74,18 +74,15 @@ static enum status count_rows(struct sqlite *s, int64_t *out, struct why *why)
 /* The table is bounded: the oldest row that opens nothing any more makes room. */
 static enum status make_room(struct sqlite *s, int64_t now_s, struct why *why)
 {
-    sqlite3_stmt *statement;
     int64_t rows = 0;
     enum status st = count_rows(s, &rows, why);
 
     if (st || rows < STORE_KEYS_MAX)
         return st;
-    st = sqlite_prepare(s, &statement, why,
-                        "DELETE FROM keys WHERE prefix = (SELECT prefix FROM keys WHERE revoked_s "
-                        "OR (expires_s AND expires_s <= ?) ORDER BY created_s LIMIT 1)",
-                        "i", now_s);
-    if (!st)
-        st = sqlite_run(s, statement, why);
+    st = sqlite_do(s, why,
+                   "DELETE FROM keys WHERE prefix = (SELECT prefix FROM keys WHERE revoked_s "
+                   "OR (expires_s AND expires_s <= ?) ORDER BY created_s LIMIT 1)",
+                   "i", now_s);
     if (!st && sqlite3_changes(s->db) == 0)
         st = why_fail(why, ST_FULL, "there are %d keys, which is the most; revoke some first",
                       STORE_KEYS_MAX);
@@ -149,12 +146,8 @@ static enum status find(struct sqlite *s, const char *prefix, struct store_key *
 
 static enum status revoke(struct sqlite *s, const char *prefix, int64_t now_s, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why, "UPDATE keys SET revoked_s = ? WHERE prefix = ? AND revoked_s = 0",
-        "is", now_s, prefix);
-
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why, "UPDATE keys SET revoked_s = ? WHERE prefix = ? AND revoked_s = 0",
+                     "is", now_s, prefix);
 }
 
 enum status keys_revoke(struct store *store, const char *prefix, int64_t now_s,

@@ -22,47 +22,32 @@ static void read_message(struct row *r, void *to)
 
 enum status messages_insert(struct sqlite *s, const struct store_message *m, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    return sqlite_do(
+        s, why,
         "INSERT INTO messages (id, tenant, kind, payload, tries, created_s, next_s, delivered_s, "
         "given_up_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "ssssiiiii", m->id, m->tenant, m->kind, m->payload, (int64_t)m->tries, m->created_s,
         m->next_s, m->delivered_s, m->given_up_s);
-
-    return st ? st : sqlite_run(s, statement, why);
 }
 
 enum status messages_next(struct store *store, int64_t now_s, struct store_message *out,
                           struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(
-        s, &row, why,
+    return row_find(
+        store, read_message, out, "no message is due", why,
         "SELECT seq, id, tenant, kind, payload, tries, created_s, next_s, delivered_s, given_up_s "
         "FROM messages WHERE delivered_s = 0 AND given_up_s = 0 AND next_s <= ? "
         "ORDER BY next_s, seq LIMIT 1",
         "i", now_s);
-    if (!st)
-        st = row_take(s, row, read_message, out, "no message is due", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
 }
 
 static enum status update(struct sqlite *s, const struct store_message *m, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    enum status st = sqlite_do(
+        s, why,
         "UPDATE messages SET tries = ?, next_s = ?, delivered_s = ?, given_up_s = ? WHERE id = ?",
         "iiiis", (int64_t)m->tries, m->next_s, m->delivered_s, m->given_up_s, m->id);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     if (!st && sqlite3_changes(s->db) == 0)
         st = why_fail(why, ST_MISSING, "there is no message %s", m->id);
     return st;
@@ -70,14 +55,10 @@ static enum status update(struct sqlite *s, const struct store_message *m, struc
 
 static enum status forget(struct sqlite *s, int64_t before_s, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st =
-        sqlite_prepare(s, &statement, why,
-                       "DELETE FROM messages WHERE (delivered_s > 0 OR given_up_s > 0) AND "
-                       "created_s < ?",
-                       "i", before_s);
-
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why,
+                     "DELETE FROM messages WHERE (delivered_s > 0 OR given_up_s > 0) AND "
+                     "created_s < ?",
+                     "i", before_s);
 }
 
 enum status messages_put(struct store *store, const struct store_message *message, int64_t now_s,

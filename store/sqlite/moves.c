@@ -76,17 +76,14 @@ static enum status claim(struct sqlite *s, const struct store_want *want, struct
                          struct why *why)
 {
     char id[STORE_ID_MAX];
-    sqlite3_stmt *statement;
     enum status st = look(s, want, id, why);
 
     if (!st)
-        st = sqlite_prepare(s, &statement, why,
-                            "UPDATE items SET state = 1, version = version + 1, reviewer = ?, "
-                            "lease = ?, lease_until_s = ?, claimed_ms = ? WHERE id = ?",
-                            "sbiis", want->reviewer, want->lease, sizeof(want->lease),
-                            want->lease_until_s, want->now_ms, id);
-    if (!st)
-        st = sqlite_run(s, statement, why);
+        st = sqlite_do(s, why,
+                       "UPDATE items SET state = 1, version = version + 1, reviewer = ?, "
+                       "lease = ?, lease_until_s = ?, claimed_ms = ? WHERE id = ?",
+                       "sbiis", want->reviewer, want->lease, sizeof(want->lease),
+                       want->lease_until_s, want->now_ms, id);
     if (!st)
         st = load(s, id, out, why);
     return st ? st : events_note(s, out, want->reviewer, "item.claimed", want->now_ms, why);
@@ -107,17 +104,14 @@ enum status moves_beat(struct store *store, const char *id, const uint8_t lease[
                        int64_t until_s, int64_t now_s, struct why *why)
 {
     struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *statement;
     enum status st = sqlite_begin(s, why);
 
     if (st)
         return st;
-    st = sqlite_prepare(s, &statement, why,
-                        "UPDATE items SET lease_until_s = ? WHERE id = ? AND state = 1 AND "
-                        "lease = ? AND lease_until_s > ?",
-                        "isbi", until_s, id, lease, (size_t)32, now_s);
-    if (!st)
-        st = sqlite_run(s, statement, why);
+    st = sqlite_do(s, why,
+                   "UPDATE items SET lease_until_s = ? WHERE id = ? AND state = 1 AND "
+                   "lease = ? AND lease_until_s > ?",
+                   "isbi", until_s, id, lease, (size_t)32, now_s);
     if (!st && sqlite3_changes(s->db) == 0)
         st = why_fail(why, ST_LATE, "the lease is over");
     return sqlite_end(s, st, why);
@@ -128,19 +122,11 @@ enum status moves_beat(struct store *store, const char *id, const uint8_t lease[
 static enum status put_hand(struct sqlite *s, const struct store_item *item, const char *reviewer,
                             bool ever, int64_t until_s, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(s, &statement, why,
-                                    "INSERT OR REPLACE INTO hands (decision, reviewer, item, "
-                                    "until_s) VALUES (?, ?, ?, ?)",
-                                    "sssi", item->decision, reviewer, ever ? "" : item->id,
-                                    ever ? INT64_MAX : until_s);
-
-    return st ? st : sqlite_run(s, statement, why);
-}
-
-static void read_number(struct row *r, void *to)
-{
-    *(int64_t *)to = row_int(r);
+    return sqlite_do(s, why,
+                     "INSERT OR REPLACE INTO hands (decision, reviewer, item, "
+                     "until_s) VALUES (?, ?, ?, ?)",
+                     "sssi", item->decision, reviewer, ever ? "" : item->id,
+                     ever ? INT64_MAX : until_s);
 }
 
 /* Who decided before does not decide again, whatever he holds a lease of. */
@@ -154,7 +140,7 @@ static enum status check_hand(struct sqlite *s, const struct store_item *item, s
         item->decision, item->reviewer);
 
     if (!st)
-        st = row_collect(s, row, read_number, &found, sizeof(found), &count, why);
+        st = row_collect(s, row, row_number, &found, sizeof(found), &count, why);
     if (!st && found)
         st = why_fail(why, ST_REFUSED, "you have decided about this decision before");
     return st;
@@ -164,9 +150,8 @@ static enum status check_hand(struct sqlite *s, const struct store_item *item, s
 
 static enum status update(struct sqlite *s, const struct store_item *i, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    enum status st = sqlite_do(
+        s, why,
         "UPDATE items SET state = ?, version = version + 1, queue = ?, skips = ?, due_first_s = ?, "
         "due_s = ?, asked_s = ?, question = ?, reply = ?, reviewer = ?, lease = ?, "
         "lease_until_s = ?, claimed_ms = ?, outcome = ?, code = ?, clause = ?, answer = ?, "
@@ -176,8 +161,6 @@ static enum status update(struct sqlite *s, const struct store_item *i, struct w
         i->lease_until_s, i->claimed_ms, (int64_t)i->outcome, i->code, i->clause, i->answer,
         (int64_t)i->confidence, i->decided_s, i->spent_ms, i->id, i->version);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     if (!st && sqlite3_changes(s->db) == 0)
         st = why_fail(why, ST_LATE, "item %s has moved meanwhile", i->id);
     return st;
@@ -186,14 +169,11 @@ static enum status update(struct sqlite *s, const struct store_item *i, struct w
 static enum status supersede_one(struct sqlite *s, const struct store_item *item, const char *kind,
                                  int64_t now_s, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(s, &statement, why,
-                                    "UPDATE items SET state = 5, version = version + 1, "
-                                    "lease_until_s = 0, decided_s = ? WHERE id = ?",
-                                    "is", now_s, item->id);
+    enum status st = sqlite_do(s, why,
+                               "UPDATE items SET state = 5, version = version + 1, "
+                               "lease_until_s = 0, decided_s = ? WHERE id = ?",
+                               "is", now_s, item->id);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     return st ? st : events_note(s, item, "system", kind, now_s * 1000, why);
 }
 
@@ -220,15 +200,11 @@ enum status moves_supersede(struct sqlite *s, const char *decision, const char *
 
 static enum status keep(struct sqlite *s, const struct store_move *m, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st =
-        sqlite_prepare(s, &statement, why,
-                       "UPDATE objects SET expires_s = max(expires_s, ?), "
-                       "frozen = frozen OR ? WHERE decision = ?",
-                       "iis", m->keep_until_s,
-                       (int64_t)(m->decision && m->standing == STORE_SEALED), m->item->decision);
-
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why,
+                     "UPDATE objects SET expires_s = max(expires_s, ?), "
+                     "frozen = frozen OR ? WHERE decision = ?",
+                     "iis", m->keep_until_s, (int64_t)(m->decision && m->standing == STORE_SEALED),
+                     m->item->decision);
 }
 
 /* What of its decision's other items has nothing left to decide. */
@@ -306,12 +282,9 @@ enum status moves_move(struct store *store, const struct store_move *m, struct w
 static enum status escalate(struct sqlite *s, const char *id, int64_t now_s, struct why *why)
 {
     struct store_item item;
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why, "UPDATE items SET escalated_s = ? WHERE id = ?", "is", now_s, id);
+    enum status st =
+        sqlite_do(s, why, "UPDATE items SET escalated_s = ? WHERE id = ?", "is", now_s, id);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     if (!st)
         st = load(s, id, &item, why);
     return st ? st : events_note(s, &item, "system", "item.escalated", now_s * 1000, why);

@@ -17,19 +17,13 @@ static void read_note(struct row *r, void *to)
 
 static enum status put(struct sqlite *s, const char *name, const char *body, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st;
-
     if (strlen(name) >= STORE_NOTE_NAME_MAX || strlen(body) >= STORE_NOTE_BODY_MAX)
         return why_fail(why, ST_INVALID, "a note has a name of %d bytes and a body of %d at most",
                         STORE_NOTE_NAME_MAX - 1, STORE_NOTE_BODY_MAX - 1);
     if (*body)
-        st = sqlite_prepare(s, &statement, why,
-                            "INSERT OR REPLACE INTO notes (name, body) VALUES (?, ?)", "ss", name,
-                            body);
-    else
-        st = sqlite_prepare(s, &statement, why, "DELETE FROM notes WHERE name = ?", "s", name);
-    return st ? st : sqlite_run(s, statement, why);
+        return sqlite_do(s, why, "INSERT OR REPLACE INTO notes (name, body) VALUES (?, ?)", "ss",
+                         name, body);
+    return sqlite_do(s, why, "DELETE FROM notes WHERE name = ?", "s", name);
 }
 
 enum status notes_put(struct store *store, const char *name, const char *body, struct why *why)
@@ -45,37 +39,22 @@ enum status notes_put(struct store *store, const char *name, const char *body, s
 enum status notes_get(struct store *store, const char *name, char body[STORE_NOTE_BODY_MAX],
                       struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
     char same[STORE_NOTE_NAME_MAX];
     struct note note = {same, body};
-    sqlite3_stmt *row;
-    enum status st;
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why, "SELECT name, body FROM notes WHERE name = ?", "s", name);
-    if (!st)
-        st = row_take(s, row, read_note, &note, "there is no such note", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, read_note, &note, "there is no such note", why,
+                    "SELECT name, body FROM notes WHERE name = ?", "s", name);
 }
 
 enum status notes_next(struct store *store, const char *prefix, char name[STORE_NOTE_NAME_MAX],
                        char body[STORE_NOTE_BODY_MAX], struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
     char after[STORE_NOTE_NAME_MAX];
     struct note note = {name, body};
-    sqlite3_stmt *row;
-    enum status st;
 
     memcpy(after, name, sizeof(after));
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT name, body FROM notes WHERE name > ?1 AND name >= ?2 AND "
-                        "substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT 1",
-                        "ss", after, prefix);
-    if (!st)
-        st = row_take(s, row, read_note, &note, "there is no other note", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, read_note, &note, "there is no other note", why,
+                    "SELECT name, body FROM notes WHERE name > ?1 AND name >= ?2 AND "
+                    "substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT 1",
+                    "ss", after, prefix);
 }

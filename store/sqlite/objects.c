@@ -16,15 +16,12 @@
 
 enum status objects_insert(struct sqlite *s, const struct store_object *o, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    return sqlite_do(
+        s, why,
         "INSERT INTO objects (id, decision, tenant, key, master, created_s, expires_s, "
         "destroyed_s, frozen, data) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
         "sssbsiiib", o->id, o->decision, o->tenant, o->key, o->key_bytes, o->master, o->created_s,
         o->expires_s, (int64_t)o->frozen, o->data.data, o->data.count);
-
-    return st ? st : sqlite_run(s, statement, why);
 }
 
 static void read_object(struct row *r, void *to)
@@ -47,37 +44,20 @@ static void read_object(struct row *r, void *to)
 enum status objects_find(struct store *store, const char *id, struct store_object *out,
                          struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT id, decision, tenant, key, master, created_s, expires_s, "
-                        "destroyed_s, frozen, data FROM objects WHERE id = ?",
-                        "s", id);
-    if (!st)
-        st = row_take(s, row, read_object, out, "there is no such object", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, read_object, out, "there is no such object", why,
+                    "SELECT id, decision, tenant, key, master, created_s, expires_s, "
+                    "destroyed_s, frozen, data FROM objects WHERE id = ?",
+                    "s", id);
 }
 
 /* ---- the end ---- */
 
 static enum status destroy(struct sqlite *s, const char *id, int64_t now_s, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(s, &statement, why,
-                                    "UPDATE objects SET key = x'', data = x'', destroyed_s = ? "
-                                    "WHERE id = ? AND destroyed_s = 0",
-                                    "is", now_s, id);
-
-    return st ? st : sqlite_run(s, statement, why);
-}
-
-static void read_number(struct row *r, void *to)
-{
-    *(int64_t *)to = row_int(r);
+    return sqlite_do(s, why,
+                     "UPDATE objects SET key = x'', data = x'', destroyed_s = ? "
+                     "WHERE id = ? AND destroyed_s = 0",
+                     "is", now_s, id);
 }
 
 static enum status destroy_known(struct sqlite *s, const char *id, int64_t now_s, struct why *why)
@@ -87,7 +67,7 @@ static enum status destroy_known(struct sqlite *s, const char *id, int64_t now_s
     enum status st = sqlite_prepare(s, &row, why, "SELECT 1 FROM objects WHERE id = ?", "s", id);
 
     if (!st)
-        st = row_take(s, row, read_number, &one, "there is no such object", why);
+        st = row_take(s, row, row_number, &one, "there is no such object", why);
     return st ? st : destroy(s, id, now_s, why);
 }
 
@@ -120,10 +100,7 @@ static void read_over(struct row *r, void *to)
 static enum status run_about(struct sqlite *s, const char *text, const char *decision,
                              struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(s, &statement, why, text, "s", decision);
-
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why, text, "s", decision);
 }
 
 static enum status note_end(struct sqlite *s, const struct over *over, int64_t now_s,

@@ -72,6 +72,11 @@ void row_blob(struct row *r, struct store_bytes *out)
         memcpy(out->data, data, count);
 }
 
+void row_number(struct row *r, void *out)
+{
+    *(int64_t *)out = row_int(r);
+}
+
 static enum status read_row(struct sqlite *s, sqlite3_stmt *statement, row_reader *read, void *out,
                             struct why *why)
 {
@@ -113,5 +118,41 @@ enum status row_collect(struct sqlite *s, sqlite3_stmt *statement, row_reader *r
     if (!st && *count < room && step != SQLITE_DONE)
         st = sqlite_fail(s, why);
     sqlite3_finalize(statement);
+    return st;
+}
+
+enum status row_find(struct store *store, row_reader *read, void *out, const char *missing,
+                     struct why *why, const char *sql, const char *types, ...)
+{
+    struct sqlite *s = (struct sqlite *)store;
+    sqlite3_stmt *statement;
+    va_list args;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    va_start(args, types);
+    st = sqlite_prepare_with(s, &statement, why, sql, types, args);
+    va_end(args);
+    if (!st)
+        st = row_take(s, statement, read, out, missing, why);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+enum status row_list(struct store *store, const struct row_into *into, struct why *why,
+                     const char *sql, const char *types, ...)
+{
+    struct sqlite *s = (struct sqlite *)store;
+    sqlite3_stmt *statement;
+    va_list args;
+    enum status st;
+
+    pthread_mutex_lock(&s->lock);
+    va_start(args, types);
+    st = sqlite_prepare_with(s, &statement, why, sql, types, args);
+    va_end(args);
+    if (!st)
+        st = row_collect(s, statement, into->read, into->out, into->size, into->count, why);
+    pthread_mutex_unlock(&s->lock);
     return st;
 }

@@ -32,11 +32,29 @@ void row_blob(struct row *r, struct store_bytes *out);
 /* Fills *out, whose size its caller knows. */
 typedef void row_reader(struct row *r, void *out);
 
+/* One number, into an int64_t. */
+void row_number(struct row *r, void *out);
+
 /* The only row of a statement, which is finalised; when there is none, ST_MISSING in this word. */
 MUST_USE enum status row_take(struct sqlite *s, sqlite3_stmt *statement, row_reader *read,
                               void *out, const char *missing, struct why *why);
 /* All its rows, until *count of `size` bytes are there; then *count is how many. */
 MUST_USE enum status row_collect(struct sqlite *s, sqlite3_stmt *statement, row_reader *read,
                                  void *out, size_t size, int *count, struct why *why);
+
+/* Where the rows of a list go: up to *count of `size` bytes, read by `read`. */
+struct row_into {
+    row_reader *read;
+    void *out;
+    size_t size;
+    int *count;
+};
+
+/* A statement and its parameters as sqlite_prepare takes them, then row_take or row_collect, all of
+   it under the lock, which these two take and let go. */
+MUST_USE enum status row_find(struct store *store, row_reader *read, void *out, const char *missing,
+                              struct why *why, const char *sql, const char *types, ...);
+MUST_USE enum status row_list(struct store *store, const struct row_into *into, struct why *why,
+                              const char *sql, const char *types, ...);
 
 #endif /* STORE_SQLITE_ROW_H */

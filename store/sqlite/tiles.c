@@ -12,46 +12,36 @@
 
 static enum status put_tile(struct sqlite *s, const struct store_tile *t, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why, "INSERT OR REPLACE INTO tiles (level, number, hashes) VALUES (?, ?, ?)",
-        "iib", (int64_t)t->level, t->number, t->hashes, (size_t)t->count * 32);
-
     assert(t->count > 0 && t->count <= STORE_TILE_HASHES);
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why,
+                     "INSERT OR REPLACE INTO tiles (level, number, hashes) VALUES (?, ?, ?)", "iib",
+                     (int64_t)t->level, t->number, t->hashes, (size_t)t->count * 32);
 }
 
 static enum status put_clear(struct sqlite *s, const struct store_clear *c, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why, "INSERT INTO clears (leaf, salt, text, erased_ns) VALUES (?, ?, ?, 0)",
-        "ibb", c->index, c->salt, sizeof(c->salt), c->text.data, c->text.count);
-
     assert(c->text.count < STORE_CLEAR_MAX);
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why, "INSERT INTO clears (leaf, salt, text, erased_ns) VALUES (?, ?, ?, 0)",
+                     "ibb", c->index, c->salt, sizeof(c->salt), c->text.data, c->text.count);
 }
 
 /* One of the same size holds still: its time is another. Old ones go, but for some. */
 static enum status put_checkpoint(struct sqlite *s, const struct store_checkpoint *c,
                                   struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    enum status st = sqlite_do(
+        s, why,
         "INSERT INTO checkpoints (size, time_ns, root, note) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (size) DO UPDATE SET time_ns = excluded.time_ns, note = excluded.note",
         "iibs", c->size, c->time_ns, c->root, sizeof(c->root), c->note);
 
     if (!st)
-        st = sqlite_run(s, statement, why);
-    if (!st)
-        st = sqlite_prepare(s, &statement, why,
-                            "WITH old AS (SELECT max(seq) - ? AS seq FROM checkpoints) DELETE FROM "
-                            "checkpoints WHERE seq > (SELECT seq FROM old) - 64 AND "
-                            "seq <= (SELECT seq FROM old) AND seq % 1024 <> 0",
-                            "i", (int64_t)STORE_CHECKPOINTS);
-    return st ? st : sqlite_run(s, statement, why);
+        st = sqlite_do(s, why,
+                       "WITH old AS (SELECT max(seq) - ? AS seq FROM checkpoints) DELETE FROM "
+                       "checkpoints WHERE seq > (SELECT seq FROM old) - 64 AND "
+                       "seq <= (SELECT seq FROM old) AND seq % 1024 <> 0",
+                       "i", (int64_t)STORE_CHECKPOINTS);
+    return st;
 }
 
 static void read_name(struct row *r, void *to)
@@ -78,16 +68,13 @@ enum status holds_refuse(struct sqlite *s, int64_t first, int64_t last, struct w
 
 static enum status erase(struct sqlite *s, int64_t index, int64_t now_ns, struct why *why)
 {
-    sqlite3_stmt *statement;
     enum status st = holds_refuse(s, index, index, why);
 
     if (!st)
-        st = sqlite_prepare(s, &statement, why,
-                            "UPDATE clears SET salt = x'', text = x'', erased_ns = ? "
-                            "WHERE leaf = ? AND erased_ns = 0",
-                            "ii", now_ns, index);
-    if (!st)
-        st = sqlite_run(s, statement, why);
+        st = sqlite_do(s, why,
+                       "UPDATE clears SET salt = x'', text = x'', erased_ns = ? "
+                       "WHERE leaf = ? AND erased_ns = 0",
+                       "ii", now_ns, index);
     if (!st && !sqlite3_changes(s->db))
         st = why_fail(why, ST_MISSING, "record %lld has no clear text, or not any more",
                       (long long)index);
@@ -96,14 +83,10 @@ static enum status erase(struct sqlite *s, int64_t index, int64_t now_ns, struct
 
 static enum status erase_range(struct sqlite *s, const struct store_growth *g, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st =
-        sqlite_prepare(s, &statement, why,
-                       "UPDATE clears SET salt = x'', text = x'', erased_ns = ? "
-                       "WHERE leaf >= ? AND leaf < ? AND erased_ns = 0",
-                       "iii", g->time_ns, g->expire_first, g->expire_first + g->expire_count);
-
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why,
+                     "UPDATE clears SET salt = x'', text = x'', erased_ns = ? "
+                     "WHERE leaf >= ? AND leaf < ? AND erased_ns = 0",
+                     "iii", g->time_ns, g->expire_first, g->expire_first + g->expire_count);
 }
 
 enum status tiles_grow(struct sqlite *s, const struct store_growth *g, struct why *why)
@@ -141,18 +124,9 @@ static void read_tile(struct row *r, void *to)
 enum status tiles_find(struct store *store, int level, int64_t number, struct store_tile *out,
                        struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
-
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT level, number, hashes FROM tiles WHERE level = ? AND number = ?",
-                        "ii", (int64_t)level, number);
-    if (!st)
-        st = row_take(s, row, read_tile, out, "there is no such tile", why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_find(store, read_tile, out, "there is no such tile", why,
+                    "SELECT level, number, hashes FROM tiles WHERE level = ? AND number = ?", "ii",
+                    (int64_t)level, number);
 }
 
 static void read_checkpoint(struct row *r, void *to)
@@ -225,34 +199,25 @@ enum status clears_find(struct store *store, int64_t index, struct store_clear *
 
 /* ---- holds ---- */
 
-static void read_number(struct row *r, void *to)
-{
-    *(int64_t *)to = row_int(r);
-}
-
 static enum status put_hold(struct sqlite *s, const struct store_hold *h, struct why *why)
 {
     int64_t count = 0;
-    sqlite3_stmt *statement;
-    enum status st =
-        sqlite_prepare(s, &statement, why, "DELETE FROM holds WHERE name = ?", "s", h->name);
+    sqlite3_stmt *row;
+    enum status st = sqlite_do(s, why, "DELETE FROM holds WHERE name = ?", "s", h->name);
 
-    if (!st)
-        st = sqlite_run(s, statement, why);
     if (st || h->last < h->first)
         return st;
-    st = sqlite_prepare(s, &statement, why, "SELECT count(*) FROM holds", "");
+    st = sqlite_prepare(s, &row, why, "SELECT count(*) FROM holds", "");
     if (!st)
-        st = row_take(s, statement, read_number, &count, "", why);
+        st = row_take(s, row, row_number, &count, "", why);
     if (!st && count >= STORE_HOLDS_MAX)
         st = why_fail(why, ST_FULL, "there are %d holds, the most there may be; lift some",
                       STORE_HOLDS_MAX);
     if (!st)
-        st = sqlite_prepare(
-            s, &statement, why,
-            "INSERT INTO holds (name, first, last, at_ns, note) VALUES (?, ?, ?, ?, ?)", "siiis",
-            h->name, h->first, h->last, h->at_ns, h->note);
-    return st ? st : sqlite_run(s, statement, why);
+        st = sqlite_do(s, why,
+                       "INSERT INTO holds (name, first, last, at_ns, note) VALUES (?, ?, ?, ?, ?)",
+                       "siiis", h->name, h->first, h->last, h->at_ns, h->note);
+    return st;
 }
 
 enum status holds_put(struct store *store, const struct store_hold *hold, struct why *why)
@@ -279,17 +244,10 @@ static void read_hold(struct row *r, void *to)
 
 enum status holds_list(struct store *store, struct store_hold *out, int *count, struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
+    struct row_into into = {read_hold, out, sizeof(*out), count};
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT name, first, last, at_ns, note FROM holds ORDER BY first, name "
-                        "LIMIT ?",
-                        "i", (int64_t)*count);
-    if (!st)
-        st = row_collect(s, row, read_hold, out, sizeof(*out), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_list(store, &into, why,
+                    "SELECT name, first, last, at_ns, note FROM holds ORDER BY first, name "
+                    "LIMIT ?",
+                    "i", (int64_t)*count);
 }

@@ -5,23 +5,16 @@
 
 static enum status put(struct sqlite *s, const struct store_usage *row, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    return sqlite_do(
+        s, why,
         "INSERT INTO usage (tenant, day, requests, images) VALUES (?, ?, ?, ?) ON CONFLICT "
         "(tenant, day) DO UPDATE SET requests = excluded.requests, images = excluded.images",
         "siii", row->tenant, row->day, row->requests, row->images);
-
-    return st ? st : sqlite_run(s, statement, why);
 }
 
 static enum status forget_before(struct sqlite *s, int64_t day, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st =
-        sqlite_prepare(s, &statement, why, "DELETE FROM usage WHERE day < ?", "i", day);
-
-    return st ? st : sqlite_run(s, statement, why);
+    return sqlite_do(s, why, "DELETE FROM usage WHERE day < ?", "i", day);
 }
 
 enum status usage_put(struct store *store, const struct store_usage *rows, int count,
