@@ -21,18 +21,24 @@ static const char text[] =
     " \"sla_final_h\": 72, \"info_days\": 7},\n"
     "\"retention\": {\"held_image_days\": 183, \"after_final_days\": 30, \"audit_years\": 5}}";
 
-struct policy *appeals_policy(void)
+struct policy *appeals_policy;
+
+int appeals_open(void **state)
 {
-    struct policy *p;
     struct why why = {""};
 
-    rows_good(policy_open_text(&p, text, strlen(text), "policy", &why), &why);
-    return p;
+    rows_good(policy_open_text(&appeals_policy, text, strlen(text), "policy", &why), &why);
+    return rows_open(state);
 }
 
-enum status appeals_file(struct store *s, const struct policy *p, int decision, const char *words,
-                         const char *key, struct store_item *out, bool *replayed,
-                         enum appeal_refusal *refusal)
+int appeals_close(void **state)
+{
+    policy_close(&appeals_policy);
+    return rows_close(state);
+}
+
+enum status appeals_file(struct store *s, int decision, const char *words, const char *key,
+                         struct store_item *out, bool *replayed, enum appeal_refusal *refusal)
 {
     const struct appeal_filing filing = {
         .reason = "medical", .text = words, .key = key, .now_s = ROWS_NOW};
@@ -42,17 +48,17 @@ enum status appeals_file(struct store *s, const struct policy *p, int decision, 
 
     snprintf(id, sizeof(id), "dec_%d", decision);
     rows_good(s->ops->decision_find(s, id, &d, &why), &why);
-    return appeal_file(s, p, &d, &filing, out, replayed, refusal, &why);
+    return appeal_file(s, appeals_policy, &d, &filing, out, replayed, refusal, &why);
 }
 
-struct store_item appeals_filed(struct store *s, const struct policy *p, int decision)
+struct store_item appeals_filed(struct store *s, int decision)
 {
     enum appeal_refusal refusal;
     struct store_item item;
     bool replayed;
 
     assert_int_equal(
-        appeals_file(s, p, decision, "It is a plate of anatomy", "", &item, &replayed, &refusal),
+        appeals_file(s, decision, "It is a plate of anatomy", "", &item, &replayed, &refusal),
         ST_OK);
     assert_false(replayed);
     assert_int_equal(refusal, APPEAL_FINE);
@@ -93,7 +99,7 @@ struct appeal_ruling appeals_ruling(enum store_outcome outcome)
                                   .confidence = 4};
 }
 
-enum status appeals_decide(struct store *s, const struct policy *p, const struct appeals_hand *h,
+enum status appeals_decide(struct store *s, const struct appeals_hand *h,
                            const struct appeal_ruling *ruling, bool release,
                            enum appeal_refusal *refusal)
 {
@@ -103,7 +109,8 @@ enum status appeals_decide(struct store *s, const struct policy *p, const struct
     struct store_item out;
     struct why why = {""};
 
-    return appeal_decide(s, p, &lease, ruling, release ? &r : NULL, &out, refusal, &why);
+    return appeal_decide(s, appeals_policy, &lease, ruling, release ? &r : NULL, &out, refusal,
+                         &why);
 }
 
 void appeals_audit(struct store *s, int number, int decision)
@@ -114,8 +121,7 @@ void appeals_audit(struct store *s, int number, int decision)
     rows_good(s->ops->item_add(s, &audit, &why), &why);
 }
 
-struct appeals_hand appeals_reach(struct store *s, const struct policy *policy,
-                                  enum appeals_place place)
+struct appeals_hand appeals_reach(struct store *s, enum appeals_place place)
 {
     struct appeal_ruling uphold = appeals_ruling(STORE_UPHELD),
                          let = appeals_ruling(STORE_OVERTURNED);
@@ -125,7 +131,7 @@ struct appeals_hand appeals_reach(struct store *s, const struct policy *policy,
     struct why why = {""};
 
     rows_add(s, 1, STORE_BLOCKED, -1);
-    appeals_filed(s, policy, 1);
+    appeals_filed(s, 1);
     h = appeals_claim(s, "lmr-1", 1u << STORE_ITEM_APPEAL);
     lease = appeals_lease(&h, ROWS_NOW);
     if (place == PLACE_QUEUED || place == PLACE_OTHERS || place == PLACE_WITHDRAWN)
@@ -137,11 +143,11 @@ struct appeals_hand appeals_reach(struct store *s, const struct policy *policy,
     if (place == PLACE_ASKED)
         rows_good(appeal_ask(s, &lease, "What is it for?", &refusal, &why), &why);
     if (place == PLACE_DECIDED)
-        rows_good(appeals_decide(s, policy, &h, &uphold, false, &refusal), &why);
+        rows_good(appeals_decide(s, &h, &uphold, false, &refusal), &why);
     if (place == PLACE_SUPERSEDED) {
         appeals_audit(s, 2, 1);
         other = appeals_claim(s, "lmr-9", 1u << STORE_ITEM_AUDIT);
-        rows_good(appeals_decide(s, policy, &other, &let, true, &refusal), &why);
+        rows_good(appeals_decide(s, &other, &let, true, &refusal), &why);
     }
     return h;
 }

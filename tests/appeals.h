@@ -11,14 +11,17 @@
 
 /* "sexual_explicit" may be appealed, "always" may not; first review in 24 h, final in 72; the
    window is 183 days, a question waits 7, and 30 after the last word things go. */
-struct policy *appeals_policy(void);
+extern struct policy *appeals_policy;
+
+/* Set-up and tear-down of a test: the policy, and rows_open's folder. */
+int appeals_open(void **state);
+int appeals_close(void **state);
 
 /* Of "dec_N", which is as it stands now. */
-enum status appeals_file(struct store *s, const struct policy *p, int decision, const char *text,
-                         const char *key, struct store_item *out, bool *replayed,
-                         enum appeal_refusal *refusal);
+enum status appeals_file(struct store *s, int decision, const char *text, const char *key,
+                         struct store_item *out, bool *replayed, enum appeal_refusal *refusal);
 /* The same, when it succeeds. */
-struct store_item appeals_filed(struct store *s, const struct policy *p, int decision);
+struct store_item appeals_filed(struct store *s, int decision);
 
 /* An item in somebody's hands. */
 struct appeals_hand {
@@ -33,7 +36,7 @@ struct appeal_lease appeals_lease(const struct appeals_hand *h, int64_t now_s);
 
 struct appeal_ruling appeals_ruling(enum store_outcome outcome);
 /* With a picture at hand, when `release` says so. */
-enum status appeals_decide(struct store *s, const struct policy *p, const struct appeals_hand *h,
+enum status appeals_decide(struct store *s, const struct appeals_hand *h,
                            const struct appeal_ruling *ruling, bool release,
                            enum appeal_refusal *refusal);
 
@@ -54,7 +57,6 @@ enum appeals_place {
 };
 
 /* "dec_1" is blocked, and its appeal is there; what lmr-1 had in hand on the way. */
-struct appeals_hand appeals_reach(struct store *s, const struct policy *policy,
-                                  enum appeals_place place);
+struct appeals_hand appeals_reach(struct store *s, enum appeals_place place);
 
 #endif /* TESTS_APPEALS_H */

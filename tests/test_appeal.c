@@ -12,20 +12,6 @@
 
 #define ALL (~0u)
 
-static struct policy *policy;
-
-static int open_all(void **state)
-{
-    policy = appeals_policy();
-    return rows_open(state);
-}
-
-static int close_all(void **state)
-{
-    policy_close(&policy);
-    return rows_close(state);
-}
-
 /* ---- every move from every state ---- */
 
 static const char *const place_names[PLACES] = {"queued", "mine",    "others",    "over",
@@ -55,7 +41,7 @@ static enum status perform(struct store *s, const struct appeals_hand *h, enum d
     case ASK:
         return appeal_ask(s, &lease, "Which book?", refusal, &why);
     case DECIDE:
-        return appeal_decide(s, policy, &lease, &uphold, NULL, &out, refusal, &why);
+        return appeal_decide(s, appeals_policy, &lease, &uphold, NULL, &out, refusal, &why);
     case HOLDS:
         return appeal_holds(s, &lease, &out, refusal, &why);
     case WITHDRAW:
@@ -86,7 +72,7 @@ static const int leads_to[PLACES][DEEDS] = {
 static void try_deed(enum appeals_place place, enum deed deed)
 {
     struct store *s = rows_store();
-    struct appeals_hand h = appeals_reach(s, policy, place);
+    struct appeals_hand h = appeals_reach(s, place);
     struct store_item before = rows_find(s, h.item.id), after;
     int events = rows_events(s, "dec_1", NULL), expected = leads_to[place][deed];
     int64_t now_s = place == PLACE_OVER ? ROWS_NOW + APPEAL_LEASE_S : ROWS_NOW + 1;
@@ -216,8 +202,8 @@ static void end(int which)
     rows_good(s->ops->item_add(s, &item, &why), &why);
     h = appeals_claim(s, "lmr-1", 1u << e->kind);
     if (goes_out(e))
-        assert_int_equal(appeals_decide(s, policy, &h, &ruling, false, &refusal), ST_LATE);
-    rows_good(appeals_decide(s, policy, &h, &ruling, true, &refusal), &why);
+        assert_int_equal(appeals_decide(s, &h, &ruling, false, &refusal), ST_LATE);
+    rows_good(appeals_decide(s, &h, &ruling, true, &refusal), &why);
     if (rows_standing(s, "dec_1") != e->leads_to)
         fail_msg("ending %d leads to %d", which, rows_standing(s, "dec_1"));
     assert_int_equal(s->ops->release_find(s, "dec_1", &released, &why),
@@ -254,9 +240,9 @@ static void a_prompts_block_is_overturned_without_a_picture(void **state)
     rows_good(
         s->ops->decision_add(s, &(struct store_record){.decisions = &d, .decision_count = 1}, &why),
         &why);
-    appeals_filed(s, policy, 1);
+    appeals_filed(s, 1);
     h = appeals_claim(s, "lmr-1", ALL);
-    rows_good(appeals_decide(s, policy, &h, &ruling, false, &refusal), &why);
+    rows_good(appeals_decide(s, &h, &ruling, false, &refusal), &why);
     rows_good(s->ops->precedent(s, "clinic", d.subject, &standing, &why), &why);
     assert_int_equal(standing, STORE_RELEASED);
     store_close(&s);
@@ -278,7 +264,7 @@ static void deciding_survives_every_failed_allocation(void **state)
     h = appeals_claim(s, "lmr-1", ALL);
     do {
         fault_arm(nth++);
-        st = appeals_decide(s, policy, &h, &ruling, true, &refusal);
+        st = appeals_decide(s, &h, &ruling, true, &refusal);
         fault_disarm();
         if (st)
             assert_int_equal(rows_standing(s, "dec_1"), STORE_HELD);
@@ -289,7 +275,7 @@ static void deciding_survives_every_failed_allocation(void **state)
     store_close(&s);
 }
 
-#define CLAIM(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, appeals_open, appeals_close)
 
 int main(void)
 {

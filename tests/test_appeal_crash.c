@@ -16,20 +16,6 @@
 #define ROUNDS    30
 #define STEPS_MAX 2000 /* of a child, which is killed long before */
 
-static struct policy *policy;
-
-static int open_all(void **state)
-{
-    policy = appeals_policy();
-    return rows_open(state);
-}
-
-static int close_all(void **state)
-{
-    policy_close(&policy);
-    return rows_close(state);
-}
-
 /* ---- the one who is killed ---- */
 
 /* What it says once the store has said yes. */
@@ -73,7 +59,7 @@ static void wait_for_a_person(struct store *s, int number)
         return;
     }
     rows_add(s, number, STORE_BLOCKED, -1);
-    if (appeals_file(s, policy, number, "x", "", &item, &replayed, &refusal))
+    if (appeals_file(s, number, "x", "", &item, &replayed, &refusal))
         _exit(1);
 }
 
@@ -91,7 +77,7 @@ static void work(int told, int first)
         wait_for_a_person(s, number);
         say(told, number, 'w');
         if (appeals_try_claim(s, reviewer, ~0u, ROWS_NOW + first, &h) ||
-            appeals_decide(s, policy, &h, &ruling, true, &refusal))
+            appeals_decide(s, &h, &ruling, true, &refusal))
             _exit(1);
         say(told, atoi(h.item.decision + 4), 'd');
     }
@@ -251,7 +237,7 @@ static void who_is_killed_has_lost_nothing_and_done_nothing_twice(void **state)
     free(l);
 }
 
-#define CLAIM(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, appeals_open, appeals_close)
 
 int main(void)
 {

@@ -13,21 +13,8 @@
 #define THREADS 20
 #define ITEMS   60
 
-static struct policy *policy;
 static struct store *stores[2];
 static pthread_barrier_t start;
-
-static int open_all(void **state)
-{
-    policy = appeals_policy();
-    return rows_open(state);
-}
-
-static int close_all(void **state)
-{
-    policy_close(&policy);
-    return rows_close(state);
-}
 
 struct worker {
     pthread_t thread;
@@ -119,7 +106,7 @@ static void *decide(void *memory)
         appeals_ruling(w->number % 2 ? STORE_UPHELD : STORE_OVERTURNED);
 
     pthread_barrier_wait(&start);
-    w->last = appeals_decide(stores[w->number % 2], policy, w->hand, &ruling, true, &w->refusal);
+    w->last = appeals_decide(stores[w->number % 2], w->hand, &ruling, true, &w->refusal);
     return NULL;
 }
 
@@ -173,8 +160,8 @@ static void *file_same(void *memory)
     struct why why = {""};
 
     pthread_barrier_wait(&start);
-    w->last = appeal_file(stores[w->number % 2], policy, w->decision, &filing, &out, &w->replayed,
-                          &w->refusal, &why);
+    w->last = appeal_file(stores[w->number % 2], appeals_policy, w->decision, &filing, &out,
+                          &w->replayed, &w->refusal, &why);
     memcpy(w->ids[0], out.id, STORE_ID_MAX);
     return NULL;
 }
@@ -206,7 +193,7 @@ static void the_same_filed_by_twenty_at_once_is_one_appeal(void **state)
     free(workers);
 }
 
-#define CLAIM(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, appeals_open, appeals_close)
 
 int main(void)
 {

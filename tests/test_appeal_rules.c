@@ -15,20 +15,6 @@
 #define SECONDS (1u << STORE_ITEM_SECOND)
 #define DAY     86400
 
-static struct policy *policy;
-
-static int open_all(void **state)
-{
-    policy = appeals_policy();
-    return rows_open(state);
-}
-
-static int close_all(void **state)
-{
-    policy_close(&policy);
-    return rows_close(state);
-}
-
 /* ---- filing ---- */
 
 static void expect_refused(struct store *s, int decision, const char *words,
@@ -37,7 +23,7 @@ static void expect_refused(struct store *s, int decision, const char *words,
     enum appeal_refusal refusal;
     struct store_item out;
     bool replayed;
-    enum status st = appeals_file(s, policy, decision, words, "", &out, &replayed, &refusal);
+    enum status st = appeals_file(s, decision, words, "", &out, &replayed, &refusal);
 
     if (st != ST_REFUSED || refusal != expected)
         fail_msg("dec_%d: %s, %s", decision, status_name(st), appeal_refusal_code(refusal));
@@ -75,9 +61,9 @@ static void only_a_block_that_may_be_contested_is(void **state)
     add_with(s, 22, "sexual_explicit", ROWS_NOW, STORE_STAGE_IMAGE);
     expect_refused(s, 22, "x", APPEAL_WINDOW_EXPIRED);
     add_with(s, 23, "sexual_explicit", ROWS_NOW + 1, STORE_STAGE_IMAGE);
-    appeals_filed(s, policy, 23);
+    appeals_filed(s, 23);
     add_with(s, 24, "of another policy", ROWS_NOW + 1, STORE_STAGE_IMAGE);
-    appeals_filed(s, policy, 24);
+    appeals_filed(s, 24);
     store_close(&s);
 }
 
@@ -90,7 +76,7 @@ static void an_appeal_has_its_times_and_its_queue(void **state)
 
     (void)state;
     rows_add(s, 1, STORE_BLOCKED, -1);
-    item = appeals_filed(s, policy, 1);
+    item = appeals_filed(s, 1);
     assert_int_equal(item.due_first_s, ROWS_NOW + 24 * 3600);
     assert_int_equal(item.due_s, ROWS_NOW + 72 * 3600);
     assert_string_equal(item.queue, "doctors"); /* its context is medical */
@@ -117,21 +103,21 @@ static void what_was_filed_twice_is_filed_once(void **state)
     (void)state;
     rows_add(s, 1, STORE_BLOCKED, -1);
     rows_add(s, 2, STORE_BLOCKED, -1);
-    rows_good(appeals_file(s, policy, 1, "x", "k", &first, &replayed, &refusal), &why);
+    rows_good(appeals_file(s, 1, "x", "k", &first, &replayed, &refusal), &why);
     assert_false(replayed);
-    rows_good(appeals_file(s, policy, 1, "x", "k", &out, &replayed, &refusal), &why);
+    rows_good(appeals_file(s, 1, "x", "k", &out, &replayed, &refusal), &why);
     assert_true(replayed);
     assert_string_equal(out.id, first.id);
-    assert_int_equal(appeals_file(s, policy, 1, "y", "k", &out, &replayed, &refusal), ST_REFUSED);
+    assert_int_equal(appeals_file(s, 1, "y", "k", &out, &replayed, &refusal), ST_REFUSED);
     assert_int_equal(refusal, APPEAL_KEY_REUSED);
-    assert_int_equal(appeals_file(s, policy, 2, "x", "k", &out, &replayed, &refusal), ST_REFUSED);
+    assert_int_equal(appeals_file(s, 2, "x", "k", &out, &replayed, &refusal), ST_REFUSED);
     assert_int_equal(refusal, APPEAL_KEY_REUSED);
-    assert_int_equal(appeals_file(s, policy, 1, "y", "l", &out, &replayed, &refusal), ST_REFUSED);
+    assert_int_equal(appeals_file(s, 1, "y", "l", &out, &replayed, &refusal), ST_REFUSED);
     assert_int_equal(refusal, APPEAL_ALREADY);
     assert_string_equal(out.id, first.id);
     h = appeals_claim(s, "lmr-1", ALL);
-    rows_good(appeals_decide(s, policy, &h, &uphold, false, &refusal), &why);
-    rows_good(appeals_file(s, policy, 1, "x", "k", &out, &replayed, &refusal), &why);
+    rows_good(appeals_decide(s, &h, &uphold, false, &refusal), &why);
+    rows_good(appeals_file(s, 1, "x", "k", &out, &replayed, &refusal), &why);
     assert_true(replayed);
     assert_int_equal(out.state, STORE_ITEM_DECIDED);
     assert_int_equal(rows_events(s, "dec_1", "appeal.filed"), 1);
@@ -151,15 +137,15 @@ static void a_second_appeal_needs_other_words(void **state)
 
     (void)state;
     rows_add(s, 1, STORE_BLOCKED, -1);
-    appeals_filed(s, policy, 1);
+    appeals_filed(s, 1);
     h = appeals_claim(s, "lmr-1", ALL);
-    rows_good(appeals_decide(s, policy, &h, &uphold, false, &refusal), &why);
+    rows_good(appeals_decide(s, &h, &uphold, false, &refusal), &why);
     expect_refused(s, 1, "It is a plate of anatomy", APPEAL_NOT_APPEALABLE);
     expect_refused(s, 1, "", APPEAL_NOT_APPEALABLE);
-    rows_good(appeals_file(s, policy, 1, "Here is the book", "", &out, &replayed, &refusal), &why);
+    rows_good(appeals_file(s, 1, "Here is the book", "", &out, &replayed, &refusal), &why);
     assert_int_equal(appeals_try_claim(s, "lmr-1", ALL, ROWS_NOW, &h), ST_MISSING);
     h = appeals_claim(s, "lmr-2", ALL);
-    rows_good(appeals_decide(s, policy, &h, &uphold, false, &refusal), &why);
+    rows_good(appeals_decide(s, &h, &uphold, false, &refusal), &why);
     expect_refused(s, 1, "And another", APPEAL_NOT_APPEALABLE);
     store_close(&s);
 }
@@ -173,7 +159,7 @@ static void withdrawing_and_filing_has_an_end(void **state)
     (void)state;
     rows_add(s, 1, STORE_BLOCKED, -1);
     for (int i = 0; i < APPEAL_FILED_MAX; i++) {
-        struct store_item item = appeals_filed(s, policy, 1);
+        struct store_item item = appeals_filed(s, 1);
 
         rows_good(appeal_withdraw(s, item.id, ROWS_NOW, &refusal, &why), &why);
     }
@@ -198,15 +184,17 @@ static void what_is_written_has_bounds(void **state)
     memset(words, 'a', sizeof(words));
     words[1001] = '\0'; /* the policy's are 1,000 characters */
     f.text = words;
-    assert_int_equal(appeal_file(s, policy, &d, &f, &out, &replayed, &refusal, &why), ST_INVALID);
+    assert_int_equal(appeal_file(s, appeals_policy, &d, &f, &out, &replayed, &refusal, &why),
+                     ST_INVALID);
     assert_int_equal(refusal, APPEAL_FINE);
     for (int i = 0; i < 1000; i++)
         memcpy(words + 2 * i, "\xc3\xa9", 2);
     words[2000] = '\0';
     f.reason = "fun";
-    assert_int_equal(appeal_file(s, policy, &d, &f, &out, &replayed, &refusal, &why), ST_INVALID);
+    assert_int_equal(appeal_file(s, appeals_policy, &d, &f, &out, &replayed, &refusal, &why),
+                     ST_INVALID);
     f.reason = "art";
-    rows_good(appeal_file(s, policy, &d, &f, &out, &replayed, &refusal, &why), &why);
+    rows_good(appeal_file(s, appeals_policy, &d, &f, &out, &replayed, &refusal, &why), &why);
     assert_string_equal(out.text, words);
     store_close(&s);
 }
@@ -232,7 +220,7 @@ static void a_ruling_is_complete_or_none(void **state)
         r.clause = i == 3 ? "" : i == 4 ? words : r.clause;
         r.answer = i == 5 ? "" : i == 6 ? words : r.answer;
         r.confidence = i == 7 ? 6 : 0;
-        if (appeals_decide(s, policy, &h, &r, false, &refusal) != ST_INVALID)
+        if (appeals_decide(s, &h, &r, false, &refusal) != ST_INVALID)
             fail_msg("ruling %d was taken", i);
     }
     assert_int_equal(rows_standing(s, "dec_1"), STORE_HELD);
@@ -305,14 +293,14 @@ static void who_decided_gets_nothing_of_it_again(void **state)
     (void)state;
     rows_add(s, 1, STORE_HELD, STORE_ITEM_HOLD);
     hold = appeals_claim(s, "lmr-1", ALL);
-    rows_good(appeals_decide(s, policy, &hold, &uphold, false, &refusal), &why);
-    appeals_filed(s, policy, 1);
+    rows_good(appeals_decide(s, &hold, &uphold, false, &refusal), &why);
+    appeals_filed(s, 1);
     assert_int_equal(appeals_try_claim(s, "lmr-1", ALL, ROWS_NOW, &appeal), ST_MISSING);
     appeals_audit(s, 7, 1);
     appeal = appeals_claim(s, "lmr-2", APPEALS);
     audit = appeals_claim(s, "lmr-2", AUDITS); /* both at once: he decides about one */
-    rows_good(appeals_decide(s, policy, &audit, &uphold, false, &refusal), &why);
-    assert_int_equal(appeals_decide(s, policy, &appeal, &uphold, false, &refusal), ST_REFUSED);
+    rows_good(appeals_decide(s, &audit, &uphold, false, &refusal), &why);
+    assert_int_equal(appeals_decide(s, &appeal, &uphold, false, &refusal), ST_REFUSED);
     assert_int_equal(refusal, APPEAL_DECIDED_BEFORE);
     assert_int_equal(rows_find(s, appeal.item.id).state, STORE_ITEM_CLAIMED);
     store_close(&s);
@@ -350,7 +338,7 @@ static void what_is_skipped_too_often_is_hard(void **state)
 static void what_is_asked_waits_on_its_owners_time(void **state)
 {
     struct store *s = rows_store();
-    struct appeals_hand h = appeals_reach(s, policy, PLACE_ASKED);
+    struct appeals_hand h = appeals_reach(s, PLACE_ASKED);
     struct store_item before = rows_find(s, h.item.id), after;
     enum appeal_refusal refusal;
     struct appeal_lease lease;
@@ -378,15 +366,15 @@ static void what_is_asked_waits_on_its_owners_time(void **state)
 static void a_question_without_an_answer_comes_back(void **state)
 {
     struct store *s = rows_store();
-    struct appeals_hand h = appeals_reach(s, policy, PLACE_ASKED);
+    struct appeals_hand h = appeals_reach(s, PLACE_ASKED);
     struct store_item item;
     struct why why = {""};
     int count;
 
     (void)state;
-    rows_good(appeal_sweep(s, policy, ROWS_NOW + 7 * DAY - 1, &count, &why), &why);
+    rows_good(appeal_sweep(s, appeals_policy, ROWS_NOW + 7 * DAY - 1, &count, &why), &why);
     assert_int_equal(count, 0);
-    rows_good(appeal_sweep(s, policy, ROWS_NOW + 7 * DAY, &count, &why), &why);
+    rows_good(appeal_sweep(s, appeals_policy, ROWS_NOW + 7 * DAY, &count, &why), &why);
     assert_int_equal(count, 1);
     item = rows_find(s, h.item.id);
     assert_int_equal(item.state, STORE_ITEM_QUEUED);
@@ -430,11 +418,11 @@ static void a_second_opinion_is_the_one_that_counts(void **state)
 
     (void)state;
     rows_add(s, 1, STORE_BLOCKED, -1);
-    filed = appeals_filed(s, policy, 1);
+    filed = appeals_filed(s, 1);
     assert_int_equal(rows_messages(s), 1);
     h = appeals_claim(s, "lmr-1", ALL);
     first.second = true;
-    rows_good(appeals_decide(s, policy, &h, &first, false, &refusal), &why);
+    rows_good(appeals_decide(s, &h, &first, false, &refusal), &why);
     assert_int_equal(rows_standing(s, "dec_1"), STORE_BLOCKED);
     assert_int_equal(rows_messages(s), 0); /* nothing is said yet */
     expect_refused(s, 1, "more", APPEAL_ALREADY);
@@ -444,7 +432,7 @@ static void a_second_opinion_is_the_one_that_counts(void **state)
     assert_string_equal(second.item.text, filed.text);
     assert_int_equal(second.item.due_s, filed.due_s);
     last.second = true; /* of a second one there is no third */
-    rows_good(appeals_decide(s, policy, &second, &last, true, &refusal), &why);
+    rows_good(appeals_decide(s, &second, &last, true, &refusal), &why);
     assert_int_equal(rows_standing(s, "dec_1"), STORE_RELEASED);
     rows_good(s->ops->message_next(s, ROWS_NOW + 100, &m, &why), &why);
     assert_string_equal(m.kind, "appeal.decided");
@@ -464,10 +452,10 @@ static void a_deadline_escalates_and_closes_nothing(void **state)
 
     (void)state;
     rows_add(s, 1, STORE_BLOCKED, -1);
-    item = appeals_filed(s, policy, 1);
-    rows_good(appeal_sweep(s, policy, item.due_first_s - 1, &count, &why), &why);
+    item = appeals_filed(s, 1);
+    rows_good(appeal_sweep(s, appeals_policy, item.due_first_s - 1, &count, &why), &why);
     assert_int_equal(count, 0);
-    rows_good(appeal_sweep(s, policy, item.due_s + 365 * DAY, &count, &why), &why);
+    rows_good(appeal_sweep(s, appeals_policy, item.due_s + 365 * DAY, &count, &why), &why);
     assert_int_equal(count, 1);
     item = rows_find(s, item.id);
     assert_int_equal(item.state, STORE_ITEM_QUEUED);
@@ -490,7 +478,7 @@ static void a_person_s_block_may_be_contested_as_long_as_any(void **state)
     (void)state;
     rows_add(s, 1, STORE_HELD, STORE_ITEM_HOLD);
     h = appeals_claim(s, "lmr-1", ALL);
-    rows_good(appeals_decide(s, policy, &h, &uphold, false, &refusal), &why);
+    rows_good(appeals_decide(s, &h, &uphold, false, &refusal), &why);
     rows_good(s->ops->decision_find(s, "dec_1", &d, &why), &why);
     assert_int_equal(d.appeal_until_s, ROWS_NOW + 30 + 183 * DAY);
     assert_int_equal(d.decided_s, ROWS_NOW + 30);
@@ -507,14 +495,14 @@ static void the_last_word_keeps_it_some_days(void **state)
     struct why why = {""};
 
     (void)state;
-    appeals_reach(s, policy, PLACE_DECIDED);
+    appeals_reach(s, PLACE_DECIDED);
     rows_good(s->ops->object_find(s, "obj_1", &o, &why), &why);
     assert_int_equal(o.expires_s, ROWS_NOW + 30 + 30 * DAY);
     free(o.data.data);
     store_close(&s);
 }
 
-#define CLAIM(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, appeals_open, appeals_close)
 
 int main(void)
 {
