@@ -3,8 +3,7 @@
  * fields.h - what a client says in a small body or a query, read strictly into a struct.
  *
  *     static const struct field fields[] = {
- *         {"decision_id", offsetof(struct filing, decision), sizeof(((struct filing
- * *)0)->decision), FIELD_TEXT, true},
+ *         {"decision_id", FIELD_AT(struct filing, decision), FIELD_TEXT, true},
  *     };
  *     st = fields_json(&filing, fields, 1, body, bytes, &error);
  *
@@ -34,6 +33,9 @@ struct field {
     enum field_kind kind;
     bool required;
 };
+
+/* Where a member is, and its size. */
+#define FIELD_AT(type, member) offsetof(type, member), sizeof(((type *)0)->member)
 
 struct fields_error {
     char param[64]; /* which name; empty: none in particular */

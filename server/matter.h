@@ -110,6 +110,6 @@ void matter_answer(struct matter *m, struct answer *a);
 void matter_fail(struct matter *m, int status, struct failure failure, const char *message);
 void matter_fail_store(struct matter *m, enum status st); /* the store failed */
 
-#define MATTER_FIELD(member) offsetof(struct matter, member), sizeof(((struct matter *)0)->member)
+#define MATTER_FIELD(member) FIELD_AT(struct matter, member)
 
 #endif /* SERVER_MATTER_H */

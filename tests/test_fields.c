@@ -13,13 +13,11 @@ struct values {
     int64_t number;
 };
 
-#define TEXT(name) #name, offsetof(struct values, name), sizeof(((struct values *)0)->name)
-
 static const struct field fields[] = {
-    {TEXT(token), FIELD_TEXT, true},
-    {TEXT(text), FIELD_TEXT, false},
-    {TEXT(list), FIELD_LIST, false},
-    {TEXT(number), FIELD_INT, false},
+    {"token", FIELD_AT(struct values, token), FIELD_TEXT, true},
+    {"text", FIELD_AT(struct values, text), FIELD_TEXT, false},
+    {"list", FIELD_AT(struct values, list), FIELD_LIST, false},
+    {"number", FIELD_AT(struct values, number), FIELD_INT, false},
 };
 
 typedef enum status (*reading)(void *, const struct field *, int, const char *, size_t,
