@@ -21,5 +21,6 @@ int command_bench(int count, char **args);
 int command_key(int count, char **args);
 int command_context(int count, char **args);
 int command_policy(int count, char **args);
+int command_log(int count, char **args);
 
 #endif /* SERVER_COMMANDS_H */

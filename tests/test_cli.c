@@ -230,6 +230,13 @@ static void wrong_words_are_refused_with_code_2(void **state)
         {{"key", "create", "--expires=2001-01-01", NULL}, "past"},
         {{"key", "create", "--tenant=a b", NULL}, "--tenant"},
         {{"key", "list", "--colour", NULL}, "colour"},
+        {{"log", NULL}, "export PATH"},
+        {{"log", "burn", NULL}, "export PATH"},
+        {{"log", "proof", NULL}, "limner log proof INDEX"},
+        {{"log", "proof", "--", "-1", NULL}, "from 0 on, not '-1'"},
+        {{"log", "proof", "1x", NULL}, "from 0 on, not '1x'"},
+        {{"log", "export", "a", "b", NULL}, "limner log export PATH"},
+        {{"log", "key", "--head=a", NULL}, "--head is for"},
         {{"models", NULL}, "limner models check"},
         {{"models", "check", NULL}, "limner models check"},
     };
@@ -251,6 +258,7 @@ static void help_is_everywhere(void **state)
         {"serve", "--help", NULL},  {"generate", "--help", NULL},
         {"models", "--help", NULL}, {"models", "check", "-h", NULL},
         {"key", "--help", NULL},    {"bench", "--help", NULL},
+        {"log", "--help", NULL},
     };
 
     (void)state;
