@@ -51,6 +51,7 @@ tests/fuzz/run.sh build/fuzz "$([ $all = yes ] && echo 1000000 || echo 20000)"
 if [ $all = yes ]; then
     say "a bad crowd of 10,000: memory stays flat"
     SOAK=10000 SOAK_MEMORY=1 build/release/test_soak
+    build/release/test_ledger_crash 200
     tools/oracle/all.sh build/release
 fi
 say "all green"

@@ -341,7 +341,8 @@ static enum status set_up(struct sqlite *s, struct why *why)
     if (!st)
         st = run(s,
                  "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; "
-                 "PRAGMA journal_size_limit=16777216; PRAGMA secure_delete=FAST",
+                 "PRAGMA journal_size_limit=16777216; PRAGMA wal_autocheckpoint=4000; "
+                 "PRAGMA secure_delete=FAST",
                  why);
     if (!st)
         st = sqlite_prepare(s, &mode, why, "PRAGMA journal_mode=WAL", "");

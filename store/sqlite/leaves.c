@@ -216,6 +216,7 @@ enum status leaves_list(struct store *store, int64_t first, struct store_leaf *o
 #define TERMS_MAX 16
 
 struct query {
+    bool parts; /* its index is in parts (schema/0005_ledger.sql) */
     char where[1024];
     size_t bytes;
     int count;
@@ -236,13 +237,28 @@ static void term(struct query *q, const char *text, char type, int64_t number, c
     q->terms[q->count++] = (struct term){type, number, data};
 }
 
+/* What may use an index is said to one term, the most telling one; `+` keeps the others from
+   theirs: SQLite does not know that one id is less than all of a kind. */
+static const char *plus(const struct query *q)
+{
+    return q->count ? "+" : "";
+}
+
 static void text_term(struct query *q, const char *column, const char *text)
 {
     char words[64];
 
-    snprintf(words, sizeof(words), "%s = ?", column);
+    snprintf(words, sizeof(words), "%s%s = ?", plus(q), column);
     if (text)
         term(q, words, 's', 0, text);
+}
+
+static void number_term(struct query *q, const char *words, int64_t number)
+{
+    char all[64];
+
+    snprintf(all, sizeof(all), "%s%s", plus(q), words);
+    term(q, all, 'i', number, NULL);
 }
 
 /* By its first eight bytes, which have an index, and by all of it. */
@@ -252,7 +268,7 @@ static void hash_term(struct query *q, const char *column, const uint8_t *hash)
 
     if (!hash)
         return;
-    snprintf(words, sizeof(words), "substr(%s, 1, 8) = ?", column);
+    snprintf(words, sizeof(words), "%ssubstr(%s, 1, 8) = ?", plus(q), column);
     term(q, words, 'b', 8, hash);
     snprintf(words, sizeof(words), "%s = ?", column);
     term(q, words, 'b', 32, hash);
@@ -263,22 +279,25 @@ static struct query query_of(const struct store_search *f)
     struct query q = {.bytes = 0};
 
     if (f->id)
-        term(&q, "id = ?", 'i', (int64_t)*f->id, NULL);
+        number_term(&q, "id = ?", (int64_t)*f->id);
     hash_term(&q, "sha256", f->sha256);
     hash_term(&q, "pixels", f->pixels);
     text_term(&q, "decision", f->decision);
+    q.parts = q.count > 0;
+    if (f->weak)
+        term(&q, q.count ? "+weak = ?" : "weak <> 0 AND weak = ?", 'i', 1, NULL);
     text_term(&q, "tenant", f->tenant);
     text_term(&q, "model", f->model);
     text_term(&q, "verdict", f->verdict);
-    if (f->weak)
-        term(&q, "weak <> 0 AND weak = ?", 'i', 1, NULL);
     if (f->kind >= 0)
-        term(&q, "kind = ?", 'i', f->kind, NULL);
+        number_term(&q, "kind = ?", f->kind);
     if (f->since_ns)
-        term(&q, "time_ns >= ?", 'i', f->since_ns, NULL);
+        number_term(&q, "time_ns >= ?", f->since_ns);
     if (f->until_ns)
-        term(&q, "time_ns < ?", 'i', f->until_ns, NULL);
-    term(&q, "leaf < ?", 'i', f->before ? f->before : INT64_MAX, NULL);
+        term(&q, q.count > (f->since_ns != 0) ? "+time_ns < ?" : "time_ns < ?", 'i', f->until_ns,
+             NULL);
+    if (f->before || !q.count)
+        number_term(&q, "leaf < ?", f->before ? f->before : INT64_MAX);
     return q;
 }
 
@@ -313,9 +332,12 @@ static enum status search(struct sqlite *s, const struct store_search *f, struct
     enum status st;
 
     snprintf(sql, sizeof(sql),
-             "SELECT " COLUMNS " FROM leaves WHERE leaf IN (SELECT leaf FROM leaves WHERE %s "
+             "WITH RECURSIVE parts (part) AS (SELECT max(leaf) >> 13 FROM leaves UNION ALL "
+             "SELECT part - 1 FROM parts WHERE part > 0) "
+             "SELECT " COLUMNS " FROM leaves WHERE leaf IN (SELECT leaf FROM %s WHERE %s%s "
              "ORDER BY leaf DESC LIMIT ?) ORDER BY leaf DESC",
-             q.where);
+             q.parts ? "parts CROSS JOIN leaves" : "leaves",
+             q.parts ? "leaf >> 13 = part AND " : "", q.where);
     st = sqlite_prepare(s, &row, why, sql, "");
     if (!st)
         st = bind(s, row, &q, *count, why);
