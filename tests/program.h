@@ -39,7 +39,7 @@ int program_stop(struct program *p);
 /* What it has written so far, with a NUL. */
 void program_read(const struct program *p, char *text, size_t bytes);
 
-/* A folder of files, such as a server's state. */
+/* A folder with all that is in it, such as a server's state. */
 void program_remove(const char *folder);
 void program_forget(struct program *p); /* removes the file and the folder */
 

@@ -36,17 +36,6 @@ static void make_model(char folder[64])
     write_file(folder, "Vae/config.json", "{}");
 }
 
-static void drop_model(const char *folder)
-{
-    char path[80];
-
-    snprintf(path, sizeof(path), "%s/unet", folder);
-    program_remove(path);
-    snprintf(path, sizeof(path), "%s/Vae", folder);
-    program_remove(path);
-    program_remove(folder);
-}
-
 /* Goal: anybody can make the same number with the system's own tools.
    Method: this is what
        find . -name '*.safetensors' | sed 's,./,,' | LC_ALL=C sort | xargs sha256sum | sha256sum
@@ -61,7 +50,7 @@ static void the_digest_is_what_sha256sum_prints(void **state)
     assert_int_equal(digest_folder(hex, folder, &why), ST_OK);
 
     assert_string_equal(hex, "65b36c8623f04fc93dbea994f3447b23ef5b73734836e6bfcadc60cf3353eb3c");
-    drop_model(folder);
+    program_remove(folder);
 }
 
 static void another_byte_of_the_weights_is_another_digest(void **state)
@@ -78,7 +67,7 @@ static void another_byte_of_the_weights_is_another_digest(void **state)
     write_file(folder, "unet/model.safetensors", "unEt");
     assert_int_equal(digest_folder(after, folder, &why), ST_OK);
     assert_string_not_equal(before, after);
-    drop_model(folder);
+    program_remove(folder);
 }
 
 static void what_is_no_model_is_told(void **state)
@@ -117,7 +106,7 @@ static void every_failed_allocation_is_told(void **state)
         }
         assert_true(st == ST_FULL || st == ST_IO);
     }
-    drop_model(folder);
+    program_remove(folder);
 }
 
 int main(void)
