@@ -3,6 +3,7 @@
 
 #include "engine/engine/room.h"
 #include "engine/judge.h"
+#include "engine/marking.h"
 #include "engine/profile.h"
 #include "engine/sizing.h"
 
@@ -90,6 +91,17 @@ static enum status tell_judge(struct engine *e, struct why *why)
     return st;
 }
 
+/* What marks pictures writes down which weights made them. The pages are in memory: they were
+   loaded a moment ago. */
+static enum status read_digests(struct engine *e, struct why *why)
+{
+    enum status st = ST_OK;
+
+    for (int m = 0; m < e->options.model_count && e->options.marker && !st; m++)
+        st = digest_folder(e->digest[m], e->options.model_folder[m], why);
+    return st;
+}
+
 /* All devices are of one kind, so what the first one is measured at is true of all. */
 static enum status profile(struct engine *e, struct why *why)
 {
@@ -132,11 +144,13 @@ static enum status open_parts(struct engine *e, struct why *why)
                          e->options.seats_max);
     if (st)
         return why_fail(why, st, "no memory for the queue");
-    st = previews_open(&e->previews, owned_max(e), e->options.judge, let_go, e, why);
+    st = previews_open(&e->previews, owned_max(e), &e->finish, let_go, e, why);
     for (int i = 0; i < e->options.devices.count && !st; i++)
         st = open_lane(e, i, why);
     if (!st)
         st = tell_judge(e, why);
+    if (!st)
+        st = read_digests(e, why);
     if (!st)
         st = profile(e, why);
     return st ? st : start_threads(e, why);
@@ -156,6 +170,7 @@ enum status engine_open(struct engine **out, const struct engine_options *option
         return why_fail(why, ST_FULL, "no memory for the engine");
     e->options = checked;
     clock_init_real(&e->clock);
+    e->finish = (struct finish){checked.judge, checked.marker, &e->clock};
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->changed, NULL);
     st = open_parts(e, why);
@@ -237,10 +252,14 @@ int engine_find_model(const struct engine *e, const char *name)
 enum status engine_check(const struct engine *e, int model, const struct picture *picture,
                          struct why *why)
 {
-    int limit = e->options.size_max;
+    int limit = e->options.size_max, least = marking_side_min(e->options.marker);
 
     if (limit > 0 && (picture->width > limit || picture->height > limit))
         return why_fail(why, ST_INVALID, "size must be at most %dx%d on this server", limit, limit);
+    if (picture->width < least || picture->height < least)
+        return why_fail(why, ST_INVALID,
+                        "size must be at least %dx%d: smaller pictures cannot carry a mark", least,
+                        least);
     return model_check(e->worker[0].lane.models[model], picture, why);
 }
 
@@ -302,6 +321,8 @@ enum status engine_submit(struct engine *e, struct job *const *jobs, int count, 
     for (int i = 0; i < count; i++) {
         assert(jobs[i]->done);
         fill_entry(jobs[i], now);
+        jobs[i]->model_name = engine_model_info(e, jobs[i]->model)->name;
+        jobs[i]->weights_sha256 = e->digest[jobs[i]->model];
         entries[i] = &jobs[i]->entry;
     }
     pthread_mutex_lock(&e->lock);

@@ -19,19 +19,21 @@
 
 struct engine;
 struct judge;
+struct marker;
 
 struct engine_options {
     struct devices devices; /* each gets a thread and a copy of every model; count 0: the CPU */
     const char *model_folder[ENGINE_MODELS_MAX];
-    int model_count;     /* the first is the default */
-    int seats_max;       /* pictures that are denoised together on a device; 0: 4 */
-    int queue_max;       /* pictures that may wait; 0: 64 */
-    int queue_s;         /* seconds that may be foretold to a picture; 0: any */
-    int finish_threads;  /* 0: 2 */
-    int size_max;        /* pixels, on top of each model's own limit; 0: the model's own */
-    const char *costs;   /* file of what steps cost here, from one start to the next; or NULL */
-    struct judge *judge; /* of every picture before it is handed back; borrowed; NULL: nobody */
-    int vae_tile;        /* latents along a tile of a decoded picture; 0: whole if memory allows */
+    int model_count;       /* the first is the default */
+    int seats_max;         /* pictures that are denoised together on a device; 0: 4 */
+    int queue_max;         /* pictures that may wait; 0: 64 */
+    int queue_s;           /* seconds that may be foretold to a picture; 0: any */
+    int finish_threads;    /* 0: 2 */
+    int size_max;          /* pixels, on top of each model's own limit; 0: the model's own */
+    const char *costs;     /* file of what steps cost here, from one start to the next; or NULL */
+    struct judge *judge;   /* of every picture before it is handed back; borrowed; NULL: nobody */
+    struct marker *marker; /* of every picture after that; borrowed; NULL: nobody */
+    int vae_tile; /* latents along a tile of a decoded picture; 0: whole if memory allows */
 };
 
 /* Why a request was not taken. */

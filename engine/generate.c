@@ -336,6 +336,7 @@ static enum status run_stages(struct run *r)
     if (st)
         return st;
     r->result->load_ms = elapsed_ms(r, since);
+    snprintf(r->result->model, sizeof(r->result->model), "%s", model_info(r->model)->name);
 
     since = clock_now_us(&r->clock);
     st = start(r);

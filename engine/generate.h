@@ -33,6 +33,7 @@ struct generate_result {
     struct image image;     /* the caller closes it */
     struct picture picture; /* with the defaults filled in; texts are the caller's own */
     bool prompt_cut;
+    char model[MODEL_NAME_MAX];
     enum band action; /* what the judge says: BAND_BLUR is to be shown behind a click */
     int tile;         /* latents along the tiles that the picture was decoded in; 0: it was not */
     double load_ms, encode_ms, denoise_ms, decode_ms, judge_ms;

@@ -44,9 +44,11 @@ struct job_times {
     int64_t first_step_us; /* its first step began */
     int64_t last_step_us;  /* its last one ended */
     int64_t decoded_us;
-    int64_t judged_us; /* it is allowed, and that is written down; or nobody judges here */
-    int64_t encoded_us;
-    int64_t ended_us; /* handed back, done or not */
+    int64_t judged_us;  /* it is allowed, and that is written down; or nobody judges here */
+    int64_t marked_us;  /* and read back; or nobody marks here */
+    int64_t encoded_us; /* and its manifest is signed */
+    int64_t logged_us;  /* its record is on the disk: now it may leave */
+    int64_t ended_us;   /* handed back, done or not */
 };
 
 /* For whom a picture is made, by value, as the record of what was decided about it has it. Empty
@@ -94,6 +96,7 @@ struct job {
     enum status status;
     struct why why;
     bool prompt_cut;
+    const char *model_name, *weights_sha256; /* the engine's, or NULL: nobody has said */
     struct image image;
     char pixels_sha256[65]; /* of the pixels before anything marks them, in hex; empty until then */
     bool judged;            /* the verdict is a judge's: it allows nothing by itself */

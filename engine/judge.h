@@ -21,6 +21,7 @@
 
 struct breaker;
 struct judge;
+struct marker;
 struct store;
 struct vault;
 
@@ -117,9 +118,11 @@ MUST_USE enum status judge_keep_open(struct judge *j, const struct store_decisio
                                      struct judge_kept *out, struct why *why);
 void judge_kept_close(struct judge_kept *k);
 
-/* A picture that a person lets go, through every stage that a picture passes after the judge,
-   encoded as it was asked for. The bytes are the caller's. Waits for the disk. */
-MUST_USE enum status judge_release_picture(struct judge *j, const struct store_decision *d,
+/* A picture that a person lets go, through every stage that a picture passes after the judge (of
+   `marker`: marking.h), encoded as it was asked for. The bytes are the caller's. Waits for the
+   disk. */
+MUST_USE enum status judge_release_picture(struct judge *j, struct marker *marker,
+                                           const struct store_decision *d,
                                            struct store_release *out, struct why *why);
 
 struct judge_stats {

@@ -12,7 +12,7 @@ struct previews {
     struct ring *inbox;
     pthread_t thread;
     bool running;
-    struct judge *judge;
+    struct finish finish;
     void (*back)(void *context, struct job *job);
     void *context;
 };
@@ -79,7 +79,8 @@ static void hand_on(struct previews *p, struct job *job)
 {
     struct bytes body = {NULL, 0};
 
-    if (!atomic_load(&job->cancelled) && !finish_preview(job, &job->preview.image, p->judge, &body))
+    if (!atomic_load(&job->cancelled) &&
+        !finish_preview(job, &job->preview.image, &p->finish, &body))
         job->previewed(job, job->preview.index, &body);
     image_close(&job->preview.image);
     bytes_close(&body);
@@ -98,7 +99,7 @@ static void *run(void *memory)
     return NULL;
 }
 
-enum status previews_open(struct previews **out, int jobs_max, struct judge *judge,
+enum status previews_open(struct previews **out, int jobs_max, const struct finish *finish,
                           void (*back)(void *context, struct job *job), void *context,
                           struct why *why)
 {
@@ -108,7 +109,7 @@ enum status previews_open(struct previews **out, int jobs_max, struct judge *jud
     *out = p;
     if (!p)
         return why_fail(why, ST_FULL, "no memory for previews");
-    p->judge = judge;
+    p->finish = *finish;
     p->back = back;
     p->context = context;
     st = ring_open(&p->inbox, (size_t)jobs_max);

@@ -14,13 +14,13 @@
 
 #include "engine/batch.h"
 
-struct judge;
+struct finish;
 struct previews;
 
-/* Room for a preview of each of `jobs_max` jobs; those that `judge` (NULL: nobody) does not allow
-   are left out. `back` is called for a job that was let go while its preview was on the way
-   (job_let_go), on the thread. */
-MUST_USE enum status previews_open(struct previews **out, int jobs_max, struct judge *judge,
+/* Room for a preview of each of `jobs_max` jobs; those that do not pass every stage of
+   `finish` are left out. `back` is called for a job that was let go while its preview was on the
+   way (job_let_go), on the thread. */
+MUST_USE enum status previews_open(struct previews **out, int jobs_max, const struct finish *finish,
                                    void (*back)(void *context, struct job *job), void *context,
                                    struct why *why);
 /* When nobody makes any more: those on the way are handed on, and the thread ends. */

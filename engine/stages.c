@@ -21,8 +21,8 @@ struct stages {
 
 const char *stage_name(enum stage stage)
 {
-    static const char *const names[] = {"admit",   "queue",  "text",  "wait",
-                                        "denoise", "decode", "judge", "encode"};
+    static const char *const names[] = {"admit",  "queue", "text", "wait",   "denoise",
+                                        "decode", "judge", "mark", "encode", "log"};
 
     return names[stage];
 }
@@ -52,9 +52,9 @@ enum stages_outcome outcome_of(enum status st)
 
 void stages_of(int64_t us[STAGE_COUNT], const struct job_times *t)
 {
-    const int64_t border[] = {t->received_us, t->admitted_us,   t->seated_us,
-                              t->text_us,     t->first_step_us, t->last_step_us,
-                              t->decoded_us,  t->judged_us,     t->encoded_us};
+    const int64_t border[] = {t->received_us,   t->admitted_us,  t->seated_us,  t->text_us,
+                              t->first_step_us, t->last_step_us, t->decoded_us, t->judged_us,
+                              t->marked_us,     t->encoded_us,   t->logged_us};
     int stage = 0;
 
     for (; stage < STAGE_COUNT && border[stage + 1]; stage++)
@@ -144,7 +144,7 @@ void stages_stepped(struct stages *s, int lane, struct job *const *jobs, int cou
 
 static void judge_promise(struct stages *s, int lane, const struct job *job)
 {
-    int64_t gap = job->times.encoded_us - job->promised_us;
+    int64_t gap = job->times.logged_us - job->promised_us;
     int64_t promised = job->promised_us - job->times.received_us;
 
     atomic_fetch_add_explicit(&s->wrong_us, (unsigned long long)(gap < 0 ? -gap : gap),

@@ -2,8 +2,9 @@
 /*
  * stages.h - how long pictures take, stage by stage, for whoever wants to see a percentile.
  *
- *     received  admitted  seated  text  first step  last step  decoded  judged  encoded
- *         `-admit-'-queue-'-text-'--wait--'-denoise-'---decode---'-judge-'-encode-'
+ *     received  admitted  seated  text  first step  last step  decoded  judged  marked  encoded
+ * logged
+ *         `-admit-'-queue-'-text-'--wait--'-denoise-'--decode-'-judge-'-mark-'-encode-'-log-'
  *
  * A stage lasts from one border to the next, waiting included: a picture waits between its text and
  * its first step where more sit than step, and before it is decoded where another is first. The
@@ -28,7 +29,9 @@ enum stage {
     STAGE_DENOISE, /* from its first step to its last */
     STAGE_DECODE,  /* to pixels */
     STAGE_JUDGE,   /* allowed, and that written down */
-    STAGE_ENCODE,  /* to a file */
+    STAGE_MARK,    /* invisibly, and read back */
+    STAGE_ENCODE,  /* to a file, with a signed manifest */
+    STAGE_LOG,     /* its record was written to the disk */
     STAGE_COUNT
 };
 

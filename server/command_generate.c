@@ -3,10 +3,13 @@
 #include "codec/encode.h"
 #include "engine/generate.h"
 #include "engine/judge.h"
+#include "engine/marking.h"
 #include "kernels/devices.h"
+#include "models/digest.h"
 #include "models/vae.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/marks.h"
 #include "server/save.h"
 #include "server/shipped.h"
 #include "server/show.h"
@@ -48,13 +51,20 @@ static const char help[] =
     "    --policy FILE         what may be made and shown; without it $LIMNER_POLICY, or the one "
     "that\n"
     "                          ships with limner\n"
+    "    --marks on|off        mark, sign and log it; without it $LIMNER_MARKS, or on\n"
+    "    --state DIR           where the keys and the log are; without it $LIMNER_STATE, or "
+    "./state\n"
+    "    --provider NAME       who answers for the picture; without it $LIMNER_PROVIDER\n"
     "    --show                show it on a terminal that can (kitty, Ghostty, Konsole, iTerm2,\n"
     "                          WezTerm, mintty)\n";
 
 struct command {
     struct generate_options generate;
     const char *output, *device, *policy;
+    const char *marks_word, *state, *provider;
     struct judge *judge;
+    struct store *store;
+    struct marks marks;
     enum format format;
     int quality;
     bool seed_given, show, help;
@@ -81,6 +91,9 @@ enum flag {
     FLAG_PRECISION,
     FLAG_VAE_TILE,
     FLAG_POLICY,
+    FLAG_MARKS,
+    FLAG_STATE,
+    FLAG_PROVIDER,
     FLAG_SHOW,
 };
 
@@ -103,6 +116,9 @@ static const struct option flags[] = {
     {"precision", required_argument, NULL, FLAG_PRECISION},
     {"vae-tile", required_argument, NULL, FLAG_VAE_TILE},
     {"policy", required_argument, NULL, FLAG_POLICY},
+    {"marks", required_argument, NULL, FLAG_MARKS},
+    {"state", required_argument, NULL, FLAG_STATE},
+    {"provider", required_argument, NULL, FLAG_PROVIDER},
     {"show", no_argument, NULL, FLAG_SHOW},
     {NULL, 0, NULL, 0},
 };
@@ -209,6 +225,15 @@ static enum status read_flag(struct command *c, int flag, struct why *why)
     case FLAG_POLICY:
         c->policy = optarg;
         return ST_OK;
+    case FLAG_MARKS:
+        c->marks_word = optarg;
+        return ST_OK;
+    case FLAG_STATE:
+        c->state = optarg;
+        return ST_OK;
+    case FLAG_PROVIDER:
+        c->provider = optarg;
+        return ST_OK;
     case FLAG_SHOW:
         c->show = true;
         return ST_OK;
@@ -308,6 +333,36 @@ static enum status open_judge(struct command *c, struct why *why)
     return st;
 }
 
+/* What was said, or stands in the environment, or else this. */
+static const char *choose(const char *said, const char *variable, const char *otherwise)
+{
+    const char *set = getenv(variable);
+
+    return said ? said : set && *set ? set : otherwise;
+}
+
+/* Keys and log of a state folder; a server may run on it at the same time. */
+static enum status open_marks(struct command *c, struct why *why)
+{
+    const char *word = choose(c->marks_word, "LIMNER_MARKS", "on");
+    const char *state = choose(c->state, "LIMNER_STATE", "./state");
+    enum status st;
+
+    if (!strcmp(word, "off"))
+        return ST_OK;
+    if (strcmp(word, "on") != 0)
+        return why_fail(why, ST_INVALID, "--marks must be on or off, not '%.32s'", word);
+    st = store_open(&c->store, state, why);
+    return st ? st
+              : marks_open(&c->marks,
+                           &(struct marks_options){
+                               .state = state,
+                               .provider = choose(c->provider, "LIMNER_PROVIDER", CONFIG_PROVIDER),
+                               .public_url = "",
+                               .store = c->store},
+                           why);
+}
+
 /* ---- what comes out ---- */
 
 static void draw_progress(void *context, int done, int total)
@@ -357,16 +412,38 @@ static void report(const struct command *c, const struct generate_result *r)
         fputs("the prompt was longer than this model reads; its end was ignored\n", stderr);
 }
 
-static enum status deliver(const struct command *c, const struct generate_result *r,
-                           struct why *why)
+/* Through the stages that a server's pictures pass behind the judge. */
+static enum status finish(struct command *c, struct generate_result *r, struct bytes *file,
+                          struct why *why)
 {
-    struct encode_options options = {.format = c->format, .quality = c->quality};
+    char weights[DIGEST_HEX] = "", unmarked[65];
+    struct marking m = {.format = c->format,
+                        .quality = c->quality,
+                        .model = r->model,
+                        .weights_sha256 = weights,
+                        .unmarked_sha256 = unmarked,
+                        .endpoint = "generate",
+                        .prompt = c->generate.picture.prompt,
+                        .negative = c->generate.picture.negative,
+                        .seed = r->picture.seed};
+    uint8_t hash[32];
+    enum status st = ST_OK;
+
+    crypto_sha256(hash, r->image.rgb, image_bytes(&r->image));
+    crypto_hex(unmarked, hash, sizeof(hash));
+    if (c->marks.marker)
+        st = digest_folder(weights, c->generate.model_folder, why);
+    return st ? st : marking_run(c->marks.marker, &m, &r->image, file, why);
+}
+
+static enum status deliver(struct command *c, struct generate_result *r, struct why *why)
+{
     struct bytes file = {0};
     struct why unshown = {""};
-    enum status st = encode_image(&file, &r->image, options);
+    enum status st = finish(c, r, &file, why);
 
     if (st)
-        return why_fail(why, st, "no memory to encode the picture");
+        return st;
     st = save_file(c->output, file.data, file.count, why);
     bytes_close(&file);
     if (st)
@@ -396,11 +473,15 @@ int command_generate(int count, char **args)
         c.generate.progress = draw_progress;
     st = open_judge(&c, &why);
     if (!st)
+        st = open_marks(&c, &why);
+    if (!st)
         st = generate_run(&c.generate, &result, &why);
     if (!st)
         st = deliver(&c, &result, &why);
     image_close(&result.image);
     judge_close(&c.judge);
+    marks_close(&c.marks);
+    store_close(&c.store);
     if (st)
         fprintf(stderr, "limner generate: %s\n", why.text);
     return st ? 1 : 0;

@@ -22,6 +22,7 @@
 #include "server/judging.h"
 #include "server/keeper.h"
 #include "server/listen.h"
+#include "server/marks.h"
 #include "server/matter.h"
 #include "server/restart.h"
 #include "server/routes.h"
@@ -55,6 +56,7 @@ struct server {
     struct service service;
     int sole; /* the hold on the state folder */
     struct judging judging;
+    struct marks marks;
     struct store *store;
     bool store_failed;         /* as it was said already */
     struct store_usage *usage; /* room for STORE_USAGE_MAX */
@@ -130,6 +132,7 @@ static void *load(void *memory)
         .queue_s = c->queue_s,
         .costs = s->costs,
         .judge = s->service.judge,
+        .marker = s->service.marker,
         .vae_tile = c->vae_tile,
     };
     struct device_options device = {
@@ -328,6 +331,25 @@ static enum status open_desk(struct server *s, struct why *why)
     return desk_open(&s->service.desk, &s->service, &options, why);
 }
 
+/* Whoever turns it off is answered to the log: pictures leave that nobody can trace. */
+static enum status open_marks(struct server *s, struct why *why)
+{
+    const struct marks_options options = {.state = s->config.state,
+                                          .provider = s->config.provider,
+                                          .public_url = s->config.public_url,
+                                          .store = s->store};
+    enum status st;
+
+    if (!s->config.marks) {
+        log_warn("unmarked",
+                 "marks are off: pictures leave without a mark, a manifest or a record");
+        return ST_OK;
+    }
+    st = marks_open(&s->marks, &options, why);
+    s->service.marker = s->marks.marker;
+    return st;
+}
+
 static enum status start(struct server *s, struct why *why)
 {
     int jobs_max = s->config.queue + s->config.seats + JOBS_SPARE;
@@ -341,6 +363,8 @@ static enum status start(struct server *s, struct why *why)
     st = open_keys(s, why);
     if (!st)
         st = judging_open(&s->judging, &s->service, &s->config, s->store, why);
+    if (!st)
+        st = open_marks(s, why);
     if (st)
         return st;
     st = open_jobs(s, jobs_max, why);
@@ -433,6 +457,7 @@ static void tear_down(struct server *s)
     generations_close(&s->service.generations);
     history_close(&s->service.history);
     judging_close(&s->judging, &s->service);
+    marks_close(&s->marks);
     auth_close(&s->service.auth);
     tenant_close(&s->service.tenants);
     store_close(&s->store);

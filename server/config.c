@@ -40,6 +40,7 @@ enum kind {
     KIND_MODELS,
     KIND_PRECISION,
     KIND_ACCESS,
+    KIND_SWITCH,
     KIND_HOOK_ACTION,
 };
 
@@ -99,6 +100,10 @@ static const struct setting settings[] = {
      "LIMNER_VAULT_KEY is the key itself, and wins"},
     {"public-url", KIND_URL, AT(public_url), 0, 0, "URL",
      "how clients reach this server: links in answers begin with it"},
+    {"marks", KIND_SWITCH, AT(marks), 0, 0, "on|off",
+     "mark, sign and log every picture; off: only where nobody gets the pictures"},
+    {"provider", KIND_TEXT, AT(provider), 0, 0, "NAME",
+     "who answers for the pictures, as their manifests say"},
     {"io-threads", KIND_INT, AT(io_threads), 1, CONFIG_IO_MAX, "N", "threads for the network"},
     {"connections", KIND_INT, AT(connections), 1, CONFIG_CONNECTS_MAX, "N",
      "connections at the same time"},
@@ -201,6 +206,16 @@ static enum status set_hook_action(struct config *c, const char *value, const ch
     return ST_OK;
 }
 
+static enum status set_switch(bool *out, const struct setting *s, const char *value,
+                              const char *origin, struct why *why)
+{
+    *out = !strcmp(value, "on");
+    if (*out || !strcmp(value, "off"))
+        return ST_OK;
+    return why_fail(why, ST_INVALID, "%s: %s must be on or off, not '%.32s'", origin, s->name,
+                    value);
+}
+
 /* What is sent to clients as the beginning of a link, or is called by us. */
 static enum status check_url(const char *name, const char *value, const char *origin,
                              struct why *why)
@@ -258,6 +273,8 @@ static enum status set(struct config *c, const struct setting *s, const char *va
         return set_precision(c, value, origin, why);
     case KIND_ACCESS:
         return set_access(c, value, origin, why);
+    case KIND_SWITCH:
+        return set_switch(field_of(c, s), s, value, origin, why);
     case KIND_HOOK_ACTION:
         return set_hook_action(c, value, origin, why);
     case KIND_MODELS:
@@ -518,6 +535,8 @@ enum status config_read(struct config *out, int count, char *const *args, struct
         .jobs_mib = 1024,
         .public_url = "",
         .judge_threads = 1,
+        .marks = true,
+        .provider = CONFIG_PROVIDER,
         .others = {.weight = 1},
     };
     st = read_config_file(out, count, args, why);
@@ -630,6 +649,8 @@ static char *draft_value(const struct config *c, const struct setting *s, char *
         return borrow(devices_precision_name(c->precision));
     if (s->kind == KIND_ACCESS)
         return borrow(accesses[c->metrics_auth]);
+    if (s->kind == KIND_SWITCH)
+        return borrow(*(const bool *)field ? "on" : "off");
     if (s->kind == KIND_HOOK_ACTION)
         return borrow(hook_action_name(c->prompt_hook_fail));
     snprintf(number, NUMBER_MAX, "%d", *(const int *)field);

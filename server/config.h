@@ -25,6 +25,7 @@ enum config_access {
 };
 
 #define CONFIG_WEBHOOK_MAX 256 /* an URL, with a NUL */
+#define CONFIG_PROVIDER    "unnamed provider"
 
 struct config {
     const char *listen, *metrics, *state, *device;
@@ -33,6 +34,8 @@ struct config {
     const char *vault_key;            /* NULL: vault.key in `state` */
     const char *public_url;           /* without a slash at the end; "": links are paths */
     int judge_threads;
+    bool marks;           /* every picture is marked, signed and logged */
+    const char *provider; /* in manifests */
     const char *model[ENGINE_MODELS_MAX];
     int model_count;
     int threads, seats, queue, queue_s, size_max, io_threads, connections, drain_s, vae_tile;

@@ -398,8 +398,8 @@ void routes_answered(void *service, const struct http_request *r, int status)
     struct tenant_limits tenant = {.name = ""};
 
     metrics_count(&s->metrics, r->route, status, now - r->arrived_us);
-    if (r->timing.encoded_us && status == 200)
-        metrics_send(&s->metrics, r->timing.model, now - r->timing.encoded_us);
+    if (r->timing.logged_us && status == 200)
+        metrics_send(&s->metrics, r->timing.model, now - r->timing.logged_us);
     if (r->tenant)
         tenant_get(s->tenants, r->tenant - 1, &tenant);
     access_log(&(struct access){.request = r,

@@ -36,6 +36,7 @@ struct service {
     struct auth *auth;
     struct tenants *tenants;
     struct judge *judge;    /* of prompts and pictures; NULL in tests of what comes before it */
+    struct marker *marker;  /* of all that leaves; NULL: the operator has said so */
     struct hook *hook;      /* a team's own opinion of prompts; NULL: there is none */
     struct grants *grants;  /* of contexts */
     const char *public_url; /* before the paths of links; "": they are paths alone */

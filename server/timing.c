@@ -17,8 +17,8 @@ static void add_job(struct timing *t, const struct job *job)
     for (int i = 0; i < STAGE_COUNT; i++)
         t->us[i] = us[i] > t->us[i] ? us[i] : t->us[i];
     t->batch_most = job->batch_most > t->batch_most ? job->batch_most : t->batch_most;
-    if (t->encoded_us < job->times.encoded_us)
-        t->encoded_us = job->times.encoded_us;
+    if (t->logged_us < job->times.logged_us)
+        t->logged_us = job->times.logged_us;
 }
 
 void timing_of(struct timing *out, struct job *const *jobs, int count)
@@ -33,7 +33,7 @@ void timing_of(struct timing *out, struct job *const *jobs, int count)
         all = all && jobs[i]->status == ST_OK;
     }
     if (!all)
-        out->encoded_us = 0;
+        out->logged_us = 0;
     if (jobs[0]->promised_us)
         out->predicted_us = jobs[0]->promised_us - jobs[0]->times.received_us;
 }

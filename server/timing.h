@@ -24,7 +24,7 @@ struct timing {
     int batch_most;
     int64_t us[TIMING_STAGES_MAX]; /* of every stage (engine/stages.h) the longest that one of them
                                       took; below 0: none */
-    int64_t encoded_us;            /* when the last of them was; 0: one is missing */
+    int64_t logged_us;             /* when the last of them was; 0: one is missing */
     int64_t predicted_us;          /* since the request came; 0: nothing was foretold */
 };
 

@@ -125,7 +125,7 @@ static void assert_times_rise(const struct job_times *t)
 {
     const int64_t border[] = {t->received_us,   t->admitted_us,  t->seated_us,  t->text_us,
                               t->first_step_us, t->last_step_us, t->decoded_us, t->judged_us,
-                              t->encoded_us,    t->ended_us};
+                              t->marked_us,     t->encoded_us,   t->logged_us,  t->ended_us};
 
     for (size_t i = 1; i < sizeof(border) / sizeof(border[0]); i++) {
         if (border[i] < border[i - 1] || border[i - 1] == 0)

@@ -212,7 +212,7 @@ static void nothing_is_sent_that_could_not_be_written_down(void **state)
         assert_string_equal(job->decision, "");
         assert_true(job->why.text[0]);
         assert_int_equal(room_rows(r), 0);
-        assert_int_equal(finish_run(job, r->v.judge), ST_REFUSED);
+        assert_int_equal(finish_run(job, &(struct finish){.judge = r->v.judge}), ST_REFUSED);
         assert_null(job->body.data);
         room_put(r);
     }

@@ -195,7 +195,7 @@ static void what_is_kept_can_be_let_go(void **state)
     assert_string_equal(kept.negative, "blue");
     judge_kept_close(&kept);
 
-    if (judge_release_picture(r->v.judge, &d, &release, &why))
+    if (judge_release_picture(r->v.judge, NULL, &d, &release, &why))
         fail_msg("%s", why.text);
     assert_int_equal(release.format, FORMAT_PNG);
     assert_string_equal(release.picture.sha256, job->pixels_sha256);
@@ -207,7 +207,7 @@ static void what_is_kept_can_be_let_go(void **state)
     free(release.picture.data.data);
 
     assert_int_equal(r->v.real->ops->object_destroy(r->v.real, d.object, 1, NULL), ST_OK);
-    assert_int_equal(judge_release_picture(r->v.judge, &d, &release, &why), ST_MISSING);
+    assert_int_equal(judge_release_picture(r->v.judge, NULL, &d, &release, &why), ST_MISSING);
     assert_null(release.picture.data.data);
 }
 

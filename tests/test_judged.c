@@ -311,6 +311,8 @@ static void the_encoder_takes_nothing_that_nobody_allowed(void **state)
         {true, BAND_ALLOW, ST_OK},       {true, BAND_BLUR, ST_OK},
     };
     struct fixture *f = *state;
+    const struct clock clock = {.virtual_us = -1};
+    const struct finish finish = {.judge = f->v.judge, .clock = &clock};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct job *job;
@@ -319,7 +321,7 @@ static void the_encoder_takes_nothing_that_nobody_allowed(void **state)
         assert_int_equal(image_open(&job->image, 8, 8), ST_OK);
         job->judged = cases[i].judged;
         job->verdict.action = cases[i].action;
-        if (finish_run(job, f->v.judge) != cases[i].status ||
+        if (finish_run(job, &finish) != cases[i].status ||
             (job->body.data != NULL) != (cases[i].status == ST_OK) || job->image.rgb)
             fail_msg("case %zu", i);
         job_put(f->pool, job);

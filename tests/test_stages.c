@@ -30,8 +30,10 @@ static struct job_times whole(void)
                               .last_step_us = 12111,
                               .decoded_us = 112111,
                               .judged_us = 1112111,
-                              .encoded_us = 11112111,
-                              .ended_us = 11112113};
+                              .marked_us = 1112131,
+                              .encoded_us = 11112131,
+                              .logged_us = 11112161,
+                              .ended_us = 11112163};
 }
 
 static struct histogram of_stage(const struct stages *s, int model, enum stages_outcome outcome,
@@ -61,7 +63,7 @@ static struct histogram of_steps(const struct stages *s, int model, int count)
 
 static void stages_lie_between_their_borders(void **state)
 {
-    static const int64_t expected[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    static const int64_t expected[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 20, 10000000, 30};
     const struct job_times t = whole();
     int64_t us[STAGE_COUNT];
 
@@ -77,7 +79,8 @@ static void a_picture_that_ended_early_has_its_stages_until_then(void **state)
 {
     struct job_times t = whole();
     int64_t *const border[] = {&t.admitted_us,  &t.seated_us,  &t.text_us,   &t.first_step_us,
-                               &t.last_step_us, &t.decoded_us, &t.judged_us, &t.encoded_us};
+                               &t.last_step_us, &t.decoded_us, &t.judged_us, &t.marked_us,
+                               &t.encoded_us,   &t.logged_us};
     int64_t us[STAGE_COUNT];
 
     (void)state;
@@ -119,7 +122,7 @@ static void jobs_are_recorded_by_model_and_outcome(void **state)
 
     assert_int_equal(of_stage(s, 1, OUTCOME_OK, STAGE_DECODE).count, 2);
     assert_int_equal(of_stage(s, 1, OUTCOME_OK, STAGE_DECODE).sum, 200000);
-    assert_int_equal(of_pictures(s, 1, OUTCOME_OK).sum, 2 * 11111113);
+    assert_int_equal(of_pictures(s, 1, OUTCOME_OK).sum, 2 * 11111163);
     assert_int_equal(of_stage(s, 1, OUTCOME_LATE, STAGE_TEXT).count, 1);
     assert_int_equal(of_stage(s, 1, OUTCOME_LATE, STAGE_WAIT).count, 0);
     assert_int_equal(of_pictures(s, 1, OUTCOME_LATE).count, 1);
@@ -172,7 +175,7 @@ static void promises_are_judged_by_their_share(void **state)
     *job = (struct job){.status = ST_OK, .times = whole()};
     assert_int_equal(stages_open(&s, 1, 1, 1), ST_OK);
     stages_ended(s, job); /* nothing was promised */
-    job->times.encoded_us = 1000 + 1500000;
+    job->times.logged_us = 1000 + 1500000;
     job->promised_us = 1000 + 1000000;
     stages_ended(s, job);
     job->promised_us = 1000 + 2000000;

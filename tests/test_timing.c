@@ -38,7 +38,9 @@ static struct job_times times(int64_t text_us)
                               .last_step_us = 190000,
                               .decoded_us = 200000,
                               .judged_us = 204000,
+                              .marked_us = 205000,
                               .encoded_us = 210000 + text_us,
+                              .logged_us = 210500 + text_us,
                               .ended_us = 220000};
 }
 
@@ -57,14 +59,15 @@ static void an_answer_tells_the_longest_of_each_stage(void **state)
 
     assert_string_equal(header(&a, "server-timing"),
                         "admit;dur=0.2, queue;dur=3.0, text;dur=60.0, wait;dur=80.8, "
-                        "denoise;dur=100.0, decode;dur=10.0, judge;dur=4.0, encode;dur=66.0");
+                        "denoise;dur=100.0, decode;dur=10.0, judge;dur=4.0, mark;dur=1.0, "
+                        "encode;dur=65.0, log;dur=0.5");
     assert_string_equal(header(&a, "x-limner-predicted-ms"), "123");
     assert_string_equal(header(&a, "x-limner-batch"), "2");
     assert_true(a.timing.told);
-    assert_int_equal(a.timing.encoded_us, 270000);
+    assert_int_equal(a.timing.logged_us, 270500);
 }
 
-/* Goal: what a failed picture never came to is not told, and its request never counts as encoded.
+/* Goal: what a failed picture never came to is not told, and its request never counts as ready.
  */
 static void a_failure_tells_the_stages_it_came_to(void **state)
 {
@@ -84,7 +87,7 @@ static void a_failure_tells_the_stages_it_came_to(void **state)
     assert_string_equal(header(&a, "server-timing"), "admit;dur=1.0, queue;dur=11.0");
     assert_null(header(&a, "x-limner-predicted-ms"));
     assert_null(header(&a, "x-limner-batch"));
-    assert_int_equal(a.timing.encoded_us, 0);
+    assert_int_equal(a.timing.logged_us, 0);
 }
 
 int main(void)

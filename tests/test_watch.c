@@ -96,8 +96,8 @@ static struct json *logged_answer(const struct program *server, const struct rep
 
 static void a_picture_tells_its_stages_to_client_and_log(void **state)
 {
-    static const char *const stages[] = {"admit",   "queue",  "text",  "wait",
-                                         "denoise", "decode", "judge", "encode"};
+    static const char *const stages[] = {"admit",  "queue", "text", "wait",   "denoise",
+                                         "decode", "judge", "mark", "encode", "log"};
     const struct program *server = *state;
     char timing[512], value[64];
     const struct json *ms;

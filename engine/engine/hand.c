@@ -27,7 +27,7 @@ static void judge_promise(struct engine *e, const struct job *job)
     if (job->status && !late)
         return;
     pthread_mutex_lock(&e->lock);
-    schedule_judge(e->schedule, &job->entry, late ? SCHEDULE_NEVER : job->times.encoded_us);
+    schedule_judge(e->schedule, &job->entry, late ? SCHEDULE_NEVER : job->times.logged_us);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -118,16 +118,13 @@ void *hand_judge_main(void *argument)
 void *hand_main(void *argument)
 {
     struct engine *e = argument;
-    struct judge *judge = e->options.judge;
-    struct ring *inbox = judge ? e->allowed : e->outbox;
+    struct ring *inbox = e->finish.judge ? e->allowed : e->outbox;
     struct job *job;
 
     while ((job = ring_take(inbox, -1))) {
-        if (!judge)
+        if (!e->finish.judge)
             job->times.judged_us = clock_now_us(&e->clock);
-        job->status = finish_run(job, judge);
-        if (!job->status)
-            job->times.encoded_us = clock_now_us(&e->clock);
+        job->status = finish_run(job, &e->finish);
         atomic_fetch_sub(&e->finishing, 1);
         hand_back(e, job);
     }

@@ -11,9 +11,11 @@
 
 #include "base/ring.h"
 #include "engine/engine.h"
+#include "engine/finish.h"
 #include "engine/lane.h"
 #include "engine/options.h"
 #include "engine/preview.h"
+#include "models/digest.h"
 
 #include <pthread.h>
 
@@ -28,6 +30,8 @@ struct worker {
 struct engine {
     struct engine_options options;
     struct clock clock;
+    struct finish finish;                       /* what a picture meets on its last stretch */
+    char digest[ENGINE_MODELS_MAX][DIGEST_HEX]; /* of each model's weights; empty: nobody asks */
     struct worker worker[DEVICES_MAX];
     int lanes;              /* open */
     int turning;            /* their threads that were started */

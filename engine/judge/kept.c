@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/crypto.h"
 #include "codec/decode.h"
-#include "engine/finish.h"
 #include "engine/judge/room.h"
+#include "engine/marking.h"
 #include "moderation/parcel.h"
 #include "moderation/vault.h"
 #include "store/store.h"
@@ -53,9 +53,22 @@ void judge_kept_close(struct judge_kept *k)
     *k = (struct judge_kept){.prompt = ""};
 }
 
-static enum status encode_again(const struct store_decision *d, const struct judge_kept *kept,
-                                struct store_release *out, struct why *why)
+/* Through the stages behind the judge. Which weights made it is not known any more. */
+static enum status leave(struct marker *marker, const struct store_decision *d,
+                         const struct judge_kept *kept, struct store_release *out, struct why *why)
 {
+    struct marking m = {.format = (enum format)d->format,
+                        .quality = d->quality,
+                        .model = d->model,
+                        .unmarked_sha256 = d->pixels_sha256,
+                        .tenant = d->tenant,
+                        .request = d->request,
+                        .decision = d->id,
+                        .endpoint = "release",
+                        .prompt = kept->prompt,
+                        .negative = kept->negative,
+                        .user = d->user,
+                        .seed = (uint64_t)d->seed};
     struct image image;
     struct bytes body = {NULL, 0};
     enum status st;
@@ -65,10 +78,10 @@ static enum status encode_again(const struct store_decision *d, const struct jud
     st = decode_png(&image, kept->picture.data, kept->picture.count, why);
     if (st)
         return st;
-    st = finish_encode(&image, (enum format)d->format, d->quality, &body);
+    st = marking_run(marker, &m, &image, &body, why);
     image_close(&image);
     if (st)
-        return why_fail(why, st, "no memory to encode the picture");
+        return st;
     *out = (struct store_release){.picture = {.seed = d->seed, .data = {body.data, body.count}},
                                   .format = d->format};
     memcpy(out->picture.sha256, d->pixels_sha256, sizeof(out->picture.sha256));
@@ -76,8 +89,9 @@ static enum status encode_again(const struct store_decision *d, const struct jud
     return ST_OK;
 }
 
-enum status judge_release_picture(struct judge *j, const struct store_decision *d,
-                                  struct store_release *out, struct why *why)
+enum status judge_release_picture(struct judge *j, struct marker *marker,
+                                  const struct store_decision *d, struct store_release *out,
+                                  struct why *why)
 {
     struct judge_kept kept;
     enum status st = judge_keep_open(j, d, &kept, why);
@@ -85,7 +99,7 @@ enum status judge_release_picture(struct judge *j, const struct store_decision *
     *out = (struct store_release){.format = FORMAT_PNG};
     if (st)
         return st;
-    st = encode_again(d, &kept, out, why);
+    st = leave(marker, d, &kept, out, why);
     judge_kept_close(&kept);
     return st;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "codec/encode.h"
+#include "engine/marking.h"
 #include "moderation/link.h"
 #include "server/desk/room.h"
 #include "server/statement.h"
@@ -264,6 +264,7 @@ void owner_preview(struct desk *d, struct matter *m)
     struct judge_kept kept = {.prompt = NULL};
     struct image image = {.rgb = NULL};
     struct answer answer;
+    struct marking marking;
     struct why why = {""};
     enum status st = ST_MISSING;
 
@@ -278,11 +279,17 @@ void owner_preview(struct desk *d, struct matter *m)
         return;
     }
     answer_text(&answer, 200, "image/png", NULL);
+    marking = (struct marking){.format = FORMAT_PNG,
+                               .model = decision.model,
+                               .tenant = decision.tenant,
+                               .request = decision.request,
+                               .decision = decision.id,
+                               .endpoint = "veiled"};
     st = veil_spread(&image, kept.preview, JUDGE_PREVIEW, PREVIEW_PIXELS);
     if (!st)
-        st = encode_image(&answer.raw, &image, (struct encode_options){.format = FORMAT_PNG});
+        st = marking_run(d->service->marker, &marking, &image, &answer.raw, &why);
     if (st)
-        answer_fail_http(&answer, 503, (struct failure){0}, "the server is out of memory");
+        answer_fail_http(&answer, 503, (struct failure){0}, "the preview cannot be sent now");
     protect(&answer);
     image_close(&image);
     judge_kept_close(&kept);

@@ -153,7 +153,8 @@ static bool prepare(struct desk *d, struct matter *m, struct ruling *r)
     if (!lets_go(r->said.outcome) || r->said.second || r->item.kind == STORE_ITEM_GOLDEN ||
         r->decision.stage != STORE_STAGE_IMAGE || !is_kept_back(&r->decision))
         return true;
-    st = judge_release_picture(d->service->judge, &r->decision, &r->release, &why);
+    st = judge_release_picture(d->service->judge, d->service->marker, &r->decision, &r->release,
+                               &why);
     r->has_release = !st;
     if (st == ST_MISSING)
         matter_fail(m, 409, (struct failure){.code = "not_kept"},

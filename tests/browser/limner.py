@@ -16,7 +16,8 @@ class Server:
         self.log = os.path.join(folder, "log")
         command = [limner, "serve", "--model", "tests/golden/tiny_lcm", "--listen", "127.0.0.1:0",
                    "--metrics", "127.0.0.1:0", "--threads", "1", "--state", folder, *args]
-        environment = {"LSAN_OPTIONS": "suppressions=tests/lsan.supp:print_suppressions=0",
+        environment = {"LIMNER_MARKS": "off",
+                       "LSAN_OPTIONS": "suppressions=tests/lsan.supp:print_suppressions=0",
                        **os.environ}
         with open(self.log, "w", encoding="utf-8") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output,

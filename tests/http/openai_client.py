@@ -69,7 +69,8 @@ def serve(limner, output):
     command = [limner, "serve", "--model", "tests/golden/tiny_lcm", "--listen", "127.0.0.1:0",
                "--metrics", "127.0.0.1:0", "--queue", "10", "--threads", "1",
                "--policy", os.path.join(folder, "policy.json"), "--state", folder]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output,
+                               env={"LIMNER_MARKS": "off", **os.environ})
     for _ in range(600):
         with open(output.name, encoding="utf-8") as said:
             text = said.read()
