@@ -78,24 +78,31 @@ static bool next_plain(struct cbor_in *in, const uint8_t **type, struct cbor_in 
     return true;
 }
 
+static bool read_label(char out[JUMBF_LABEL_MAX], const uint8_t *text, size_t left)
+{
+    const uint8_t *nul = memchr(text, 0, left);
+
+    if (!nul || nul - text >= JUMBF_LABEL_MAX)
+        return false;
+    memcpy(out, text, (size_t)(nul - text) + 1);
+    return true;
+}
+
 static bool describe(struct jumbf_box *out, struct cbor_in inside)
 {
-    const uint8_t *type, *text, *nul;
+    const uint8_t *type, *at;
     struct cbor_in description;
     size_t left;
 
     if (!next_plain(&inside, &type, &description) || memcmp(type, "jumd", 4))
         return false;
-    left = (size_t)(description.end - description.at);
-    if (left < TYPE + 2 || memcmp(description.at + 4, type_tail, sizeof(type_tail)) ||
-        !(description.at[TYPE] & LABEL_BIT) || description.at[TYPE] & UNKNOWN)
+    at = description.at;
+    left = (size_t)(description.end - at);
+    if (left < TYPE + 1 || at[TYPE] & UNKNOWN)
         return false;
-    text = description.at + TYPE + 1;
-    nul = memchr(text, 0, left - TYPE - 1);
-    if (!nul || nul - text >= JUMBF_LABEL_MAX)
+    if (at[TYPE] & LABEL_BIT && !read_label(out->label, at + TYPE + 1, left - TYPE - 1))
         return false;
-    out->type = get_be32(description.at);
-    memcpy(out->label, text, (size_t)(nul - text) + 1);
+    out->type = memcmp(at + 4, type_tail, sizeof(type_tail)) ? JUMBF_FOREIGN : get_be32(at);
     out->content = inside;
     return true;
 }

@@ -18,6 +18,7 @@
 
 /* The first four bytes of a box's type; the others are the same for all. */
 enum jumbf_type {
+    JUMBF_FOREIGN = 1,             /* only read: any other superbox, a thumbnail for one */
     JUMBF_STORE = 0x63327061,      /* c2pa */
     JUMBF_MANIFEST = 0x63326d61,   /* c2ma */
     JUMBF_ASSERTIONS = 0x63326173, /* c2as */
@@ -36,9 +37,9 @@ void jumbf_end(struct cbor_out *o, size_t box);
 /* ---- reading ---- */
 
 struct jumbf_box {
-    uint32_t type; /* of a superbox, the first four bytes of its type; else 0 */
-    char label[JUMBF_LABEL_MAX];
-    const uint8_t *data; /* what C2PA hashes: the description and all content */
+    uint32_t type;               /* of a superbox, an enum jumbf_type or its like; else 0 */
+    char label[JUMBF_LABEL_MAX]; /* empty: it has none */
+    const uint8_t *data;         /* what C2PA hashes: the description and all content */
     size_t count;
     struct cbor_in content; /* behind the description; or of a plain box, all of it */
 };

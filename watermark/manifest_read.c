@@ -16,6 +16,8 @@ struct parts {
     const uint8_t *file;
     size_t file_bytes;
     struct chunks_range range;
+    bool is_filled;    /* the range ends in a byte that is not the manifest's */
+    bool is_hash_seen; /* the hash of the file */
     struct jumbf_box manifest, assertions, claim, signature;
     struct cbor_in claim_cbor, signature_cbor;
 };
@@ -136,21 +138,29 @@ static bool check_signature(const struct parts *p, struct certs_leaf *leaf)
 
 /* ---- the assertions ---- */
 
+/* Is this the place of this very manifest? The byte that fills up an odd chunk of a WebP file may
+   be left to the picture. */
+static bool is_place(const struct parts *p, uint64_t start, uint64_t length)
+{
+    return start == p->range.start &&
+           (length == p->range.count || (p->is_filled && length + 1 == p->range.count));
+}
+
 /* The hash is over the whole file but the place of this very manifest. */
 static bool check_binding(const struct parts *p, struct cbor_in hash_data)
 {
     struct cbor_in value, range;
     struct cbor_item item, start, length;
-    size_t behind = p->range.start + p->range.count;
     struct crypto_hash hash;
     uint8_t sum[32];
+    size_t behind;
 
     if (!cbor_find(&hash_data, "exclusions", &value) || !cbor_expect(&value, CBOR_ARRAY, &item) ||
         item.value != 1 || !cbor_find(&value, "start", &range) ||
         !cbor_expect(&range, CBOR_UINT, &start) || !cbor_find(&value, "length", &range) ||
-        !cbor_expect(&range, CBOR_UINT, &length) || start.value != p->range.start ||
-        length.value != p->range.count)
+        !cbor_expect(&range, CBOR_UINT, &length) || !is_place(p, start.value, length.value))
         return false;
+    behind = (size_t)(start.value + length.value);
     if (!cbor_find(&hash_data, "hash", &value) || !cbor_expect(&value, CBOR_BYTES, &item) ||
         item.value != sizeof(sum))
         return false;
@@ -201,8 +211,24 @@ static void read_ours(struct manifest_found *out, struct cbor_in in)
         out->id = out->id << 8 | id[i];
 }
 
+/* False: the second hash of the file, where one may be. Each costs a reading of all of it. */
+static bool read_assertion(struct manifest_found *out, struct parts *p, const char *label,
+                           struct cbor_in content)
+{
+    if (!strcmp(label, MANIFEST_HASH)) {
+        out->is_bound = !p->is_hash_seen && check_binding(p, content);
+        if (p->is_hash_seen)
+            return false;
+        p->is_hash_seen = true;
+    } else if (!strcmp(label, MANIFEST_ACTIONS))
+        read_actions(out, content);
+    else if (!strcmp(label, MANIFEST_OURS))
+        read_ours(out, content);
+    return true;
+}
+
 /* One of those that the claim names: is it there, as it was? */
-static bool check_assertion(struct manifest_found *out, const struct parts *p, struct cbor_in link)
+static bool check_assertion(struct manifest_found *out, struct parts *p, struct cbor_in link)
 {
     static const char before[] = "self#jumbf=";
     struct cbor_in value, content;
@@ -233,22 +259,14 @@ static bool check_assertion(struct manifest_found *out, const struct parts *p, s
         return false;
     if (!jumbf_content(&box, &content)) /* JSON, pictures: nothing of ours */
         return true;
-    if (!strcmp(label, MANIFEST_HASH))
-        out->is_bound = check_binding(p, content);
-    else if (!strcmp(label, MANIFEST_ACTIONS))
-        read_actions(out, content);
-    else if (!strcmp(label, MANIFEST_OURS))
-        read_ours(out, content);
-    return true;
+    return read_assertion(out, p, label, content);
 }
 
-static bool check_assertions(struct manifest_found *out, const struct parts *p)
+static bool check_list(struct manifest_found *out, struct parts *p, struct cbor_in list)
 {
-    struct cbor_in list;
     struct cbor_item count;
 
-    if (!cbor_find(&p->claim_cbor, "created_assertions", &list) ||
-        !cbor_expect(&list, CBOR_ARRAY, &count) || count.value > ASSERTIONS_MAX)
+    if (!cbor_expect(&list, CBOR_ARRAY, &count) || count.value > ASSERTIONS_MAX)
         return false;
     for (uint64_t i = 0; i < count.value; i++) {
         struct cbor_in link = list;
@@ -257,6 +275,15 @@ static bool check_assertions(struct manifest_found *out, const struct parts *p)
             return false;
     }
     return true;
+}
+
+/* Those that whoever signed made himself, and those that he was given, which need not be there. */
+static bool check_assertions(struct manifest_found *out, struct parts *p)
+{
+    struct cbor_in list;
+
+    return cbor_find(&p->claim_cbor, "created_assertions", &list) && check_list(out, p, list) &&
+           (!cbor_find(&p->claim_cbor, "gathered_assertions", &list) || check_list(out, p, list));
 }
 
 /* Does the claim speak of this manifest? Its name is covered by nothing else. */
@@ -302,12 +329,15 @@ enum status manifest_read(struct manifest_found *out, const void *file, size_t b
                           const struct certs *own, struct why *why)
 {
     struct parts parts = {.file = file, .file_bytes = bytes};
+    enum format format;
     struct bytes store;
     enum status st = chunks_find(&store, &parts.range, CHUNKS_C2PA, file, bytes, why);
 
     *out = (struct manifest_found){.urn = ""};
     if (st)
         return st;
+    parts.is_filled =
+        chunks_format(&format, file, bytes) && format == FORMAT_WEBP && store.count % 2;
     st = read_store(out, &parts, store, own, why);
     bytes_close(&store);
     return st;
