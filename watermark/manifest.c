@@ -25,6 +25,7 @@ struct draft {
     char urn[MANIFEST_URN_MAX], instance[XMP_INSTANCE_MAX], when[XMP_TIME_MAX];
     struct chunks_range range; /* of the manifest in the file */
     uint8_t file_hash[32];
+    size_t pad;    /* bytes: 0 or 1 */
     bool is_final; /* worth a signature */
     struct cbor_out out;
     enum status status;
@@ -108,7 +109,7 @@ static void write_hash(struct cbor_out *o, const struct draft *d)
     cbor_text(o, "alg");
     cbor_text(o, "sha256");
     cbor_text(o, "pad");
-    cbor_bytes(o, NULL, 0);
+    cbor_bytes(o, "", d->pad);
     cbor_text(o, "hash");
     cbor_bytes(o, d->file_hash, sizeof(d->file_hash));
     cbor_text(o, "name");
@@ -290,6 +291,17 @@ static enum status put_xmp(const struct draft *d, struct bytes *file, struct why
     return st ? st : chunks_put(file, CHUNKS_XMP, text, bytes, &range, why);
 }
 
+/* Of even length: RIFF fills up an odd chunk, and whether that byte belongs to the manifest is read
+   in two ways. */
+static void write_even(struct draft *d)
+{
+    write_store(d);
+    if (d->out.count % 2 == 0)
+        return;
+    d->pad = !d->pad;
+    write_store(d);
+}
+
 /* Where it will lie depends on how long it is, and that on the numbers that say where it lies. */
 static enum status settle(struct draft *d, struct bytes *file, struct why *why)
 {
@@ -297,7 +309,7 @@ static enum status settle(struct draft *d, struct bytes *file, struct why *why)
         const struct chunks_range before = d->range;
         enum status st;
 
-        write_store(d);
+        write_even(d);
         if (d->status)
             return why_fail(why, d->status, "no memory for a manifest");
         st = chunks_put(file, CHUNKS_C2PA, d->out.data, d->out.count, &d->range, why);

@@ -1,22 +1,27 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Manifests before somebody else's reader: c2pa-python, the official library.
+"""Manifests before somebody else's reader and writer: c2pa-python, the official library.
 
     c2pa_check.py TEST_MANIFEST
 
-Every format has to be valid but for the certificate, which a development authority made; a changed
-byte of the picture or of the manifest has to be found. Without the package (also not in
-.venv/oracle, or in the Python that LIMNER_ORACLE_PYTHON names) it exits with 77, a skip.
+Every file of ours has to be valid for it but for the certificate, which a development authority
+made, and a changed byte of the picture or of the manifest has to be found. What it signs our own
+reader has to find signed and bound, and no longer so with a byte changed. Without the package (also
+not in .venv/oracle, or in the Python that LIMNER_ORACLE_PYTHON names) it exits with 77, a skip.
 """
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TYPES = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg"}
+NAMES = ("es256", "longer", "longest", "ed25519")  # what TEST_MANIFEST writes
 UNTRUSTED = "signingCredential.untrusted"
+CREATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+FLIPS = 60  # of a file, beside the chosen places
 
 
 def find_c2pa():
@@ -52,21 +57,56 @@ def flip(data, at, path):
         out.write(data[:at] + bytes([data[at] ^ 0x20]) + data[at + 1:])
 
 
-def check(c2pa, folder, end):
-    path = os.path.join(folder, "signed." + end)
-    state, wrong, said = read(c2pa, path, TYPES[end])
-    assert state == "Valid" and set(wrong) <= {UNTRUSTED}, (end, state, wrong)
+def is_found(state, wrong):
+    return state in ("Invalid", "unreadable") and bool(set(wrong) - {UNTRUSTED})
+
+
+def check_said(said):
     manifest = said["manifests"][said["active_manifest"]]
     labels = {assertion["label"]: assertion["data"] for assertion in manifest["assertions"]}
-    created = labels["c2pa.actions.v2"]["actions"][0]
-    assert created["action"] == "c2pa.created"
-    assert created["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    actions = labels["c2pa.actions.v2"]["actions"]
+    assert actions[0]["action"] == "c2pa.created"
+    assert actions[0]["digitalSourceType"] == CREATED
+    assert actions[0]["softwareAgent"]["name"] == "limner"
+    assert actions[1]["action"] == "c2pa.watermarked.unbound"
     assert labels["limner.picture"]["id"] == "1234567890abcdef"
     assert manifest["signature_info"]["issuer"] == "Example GmbH"
 
+
+def content(said):
+    """What a reader is told, without what the library makes of it."""
+    manifest = said["manifests"][said["active_manifest"]]
+    return [manifest[key] for key in ("assertions", "claim_generator_info", "signature_info")]
+
+
+def block_of(data, end):
+    """Where the manifest lies."""
+    at = data.find({"png": b"caBX", "webp": b"C2PA", "jpg": b"\xff\xeb"}[end])
+    if end == "png":
+        return range(at - 4, at + 8 + int.from_bytes(data[at - 4:at], "big"))
+    if end == "webp":
+        return range(at, at + 8 + int.from_bytes(data[at + 4:at + 8], "little"))
+    behind = at
+    while data[behind:behind + 2] == b"\xff\xeb":
+        behind += 2 + int.from_bytes(data[behind + 2:behind + 4], "big")
+    return range(at, behind)
+
+
+def frame_of(data, end):
+    """Bytes that our reader does not look at: the check sum of the PNG's chunk, and which of the
+    JPEG's boxes it is."""
+    block = block_of(data, end)
+    return {"png": block[-4:], "jpg": block[6:8], "webp": range(0)}[end]
+
+
+def check(c2pa, folder, name, end):
+    path, changed = (os.path.join(folder, stem + "." + end) for stem in (name, "changed"))
+    state, wrong, said = read(c2pa, path, TYPES[end])
+    assert state == "Valid" and set(wrong) <= {UNTRUSTED}, (name, end, state, wrong)
+    check_said(said)
+
     with open(path, "rb") as file:
         data = file.read()
-    changed = os.path.join(folder, "changed." + end)
     places = {"claim": data.find(b"claim_generator_info"),
               "assertion": data.find(b"trainedAlgorithmicMedia", data.find(b"c2pa.actions.v2")),
               "signature": data.find(b"c2pa.signature\0") + 40,
@@ -76,16 +116,62 @@ def check(c2pa, folder, end):
         assert at > 20, (end, what)
         flip(data, min(at, len(data) - 1), changed)
         state, wrong, _ = read(c2pa, changed, TYPES[end])
-        assert state in ("Invalid", "unreadable") and set(wrong) - {UNTRUSTED}, (end, what, state)
-        print(f"{end}: a changed {what} is {state}: {', '.join(sorted(set(wrong)))[:100]}")
+        assert is_found(state, wrong), (name, end, what, state)
+    block = block_of(data, end)
+    for at in random.Random(len(data)).sample(range(len(data)), FLIPS):
+        flip(data, at, changed)
+        state, wrong, changed_said = read(c2pa, changed, TYPES[end])
+        if not is_found(state, wrong):  # it is lenient with lengths and labels of boxes
+            assert at in block and content(changed_said) == content(said), (name, end, at)
+    print(f"{name}.{end}: valid, and {FLIPS + len(places)} changes were found")
+
+
+def sign(c2pa, folder, end):
+    """A picture as the library signs it, with our keys."""
+    with open(os.path.join(folder, "c2pa.pem"), "rb") as file:
+        key = file.read()
+    with open(os.path.join(folder, "c2pa-chain.pem"), "rb") as file:
+        chain = file.read()
+    said = {"claim_generator_info": [{"name": "somebody", "version": "1"}],
+            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [
+                {"action": "c2pa.created", "digitalSourceType": CREATED}]}}]}
+    info = c2pa.C2paSignerInfo(alg=b"es256", sign_cert=chain, private_key=key, ta_url=None)
+    path = os.path.join(folder, "theirs." + end)
+    with c2pa.Signer.from_info(info) as signer, c2pa.Builder(json.dumps(said)) as builder, \
+            open(os.path.join(folder, "plain." + end), "rb") as plain, open(path, "w+b") as out:
+        builder.sign(signer, TYPES[end], plain, out)
+    return path
+
+
+def check_ours(program, folder, path, end):
+    """Our own reader of what the library signed."""
+    def ask(path):
+        return subprocess.run([program, folder, path], cwd=ROOT, capture_output=True, text=True,
+                              check=False).stdout.split()
+    said = ask(path)
+    assert said == ["signed", "bound", "ours", "generated"], (end, said)
+    with open(path, "rb") as file:
+        data = file.read()
+    changed = os.path.join(folder, "changed." + end)
+    frame, block = frame_of(data, end), block_of(data, end)
+    # What fills up the signature's box is in no hash: an unprotected header of COSE.
+    pad = range(data.rfind(b"cpad", block.start, block.stop), block.stop - 64)
+    for at in random.Random(len(data)).sample(range(len(data)), FLIPS):
+        flip(data, at, changed)
+        said = ask(changed)
+        assert not {"signed", "bound"} <= set(said) or at in frame or at in pad, (end, at, said)
+    print(f"theirs.{end}: signed and bound for our reader, and {FLIPS} changes were found")
 
 
 def main():
     c2pa = find_c2pa()
+    program = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.argv[1], folder], cwd=ROOT, check=True)
+        subprocess.run([program, folder], cwd=ROOT, check=True)
         for end in TYPES:
-            check(c2pa, folder, end)
+            for name in NAMES:
+                check(c2pa, folder, name, end)
+            check_ours(program, folder, sign(c2pa, folder, end), end)
     print("all manifests are valid, and every change was found")
 
 
