@@ -87,6 +87,7 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
         webhook_get_stats(s->webhook, &webhooks);
         page.webhooks = &webhooks;
     }
+    page.marker = s->marker;
     page.extra = extra;
     page.extra_count = COUNT_OF(extra);
     answer_text(&answer, 200, "text/plain; version=0.0.4", NULL);

@@ -4,6 +4,7 @@
 #include "server/desk_numbers.h"
 #include "server/exposition.h"
 #include "server/metrics_engine.h"
+#include "server/metrics_marks.h"
 #include "server/webhook.h"
 
 #include <assert.h>
@@ -173,6 +174,7 @@ static void write_all(FILE *page, const struct metrics *m, const struct metrics_
     metrics_write_refusals(page, m, what->engine);
     if (what->judge)
         metrics_write_moderation(page, &m->moderation, what->judge, what->hook, what->now_s);
+    metrics_write_marks(page, what->marker);
     if (what->reviews)
         desk_numbers_expose(page, what->reviews);
     if (what->webhooks)

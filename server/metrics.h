@@ -25,6 +25,7 @@
 
 struct desk_numbers;
 struct engine;
+struct marker;
 struct webhook_stats;
 
 /* Why requests were refused before the engine was asked. */
@@ -75,6 +76,7 @@ struct metrics_page {
     int64_t now_s;
     const struct desk_numbers *reviews;   /* NULL: nobody reviews here */
     const struct webhook_stats *webhooks; /* NULL: nobody is told */
+    const struct marker *marker;          /* NULL: nothing is marked */
 };
 
 /* The page in Prometheus' text format 0.0.4. ST_FULL without memory. */
