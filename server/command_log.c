@@ -4,6 +4,8 @@
 #include "server/command_line.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/verifier.h"
+#include "watermark/evidence.h"
 #include "watermark/export.h"
 #include "watermark/layout.h"
 
@@ -27,19 +29,23 @@ static const char help[] =
     "    limner log consistency SIZE [flags]  that the log of SIZE records is the beginning of "
     "this one\n"
     "    limner log export PATH [flags]       a copy that others can check: a folder, or NAME.tar\n"
+    "    limner log evidence ID -o PATH       one picture's record and proof, with what checks "
+    "them\n"
     "\n"
+    "    -o, --output PATH  evidence: a folder, or NAME.tar\n"
     "    --head FILE        verify: a head that was saved before has to be the log's, too\n"
     "    --reason TEXT      why somebody reads; it is written into the log\n"
     "    --state DIR        where the log is; else as `limner serve` would find it\n"
     "    --config FILE      the server's configuration\n"
     "    --json             verify and export: for programs\n\n"
-    "What reads records (record, export) leaves a record of itself. tools/verify_log checks what "
+    "What reads records (record, export, evidence) leaves a record of itself. tools/verify_log "
+    "checks what "
     "comes\nout of here without limner. The exit code is 1 when the log is not as it was.\n";
 
 struct wish {
     const char *word, *what; /* of the command */
     int64_t number;          /* `what`, of those that take one */
-    const char *head, *reason;
+    const char *head, *reason, *output;
     struct command_line_passed config;
     bool json, help;
 };
@@ -171,6 +177,37 @@ static int export_log(struct opened *d, const struct wish *w, struct why *why)
     return 0;
 }
 
+/* The picture's id: 16 hexadecimal digits. */
+static enum status read_id(uint64_t *out, const char *text, struct why *why)
+{
+    uint8_t id[8];
+
+    *out = 0;
+    if (!crypto_unhex(id, sizeof(id), text, strlen(text)))
+        return why_fail(why, ST_INVALID, "a picture's id is 16 hexadecimal digits, not '%.32s'",
+                        text);
+    for (size_t i = 0; i < sizeof(id); i++)
+        *out = *out << 8 | id[i];
+    return ST_OK;
+}
+
+static int pack_evidence(struct opened *d, const struct wish *w, struct why *why)
+{
+    struct record r;
+    uint64_t id;
+    char what[512];
+
+    if (read_id(&id, w->what, why) || ledger_find_id(d->ledger, id, &r, why))
+        return 1;
+    snprintf(what, sizeof(what), "evidence for record %" PRId64 " to %.200s", r.index, w->output);
+    if (note(d, RECORD_EXPORT, what, w, why) || ledger_sign(d->ledger, why) ||
+        evidence_write(d->ledger, d->public, r.index, verifier_files, verifier_file_count,
+                       w->output, why))
+        return 1;
+    printf("%s: record %" PRId64 ", its proof, and what checks them\n", w->output, r.index);
+    return 0;
+}
+
 /* ---- verify ---- */
 
 static enum status read_head(char text[CHECKPOINT_READ_MAX], size_t *bytes, const char *path,
@@ -278,6 +315,7 @@ static const struct {
     {"proof", "INDEX", true, false, false, print_proof},
     {"consistency", "SIZE", true, false, false, print_consistency},
     {"export", "PATH", false, true, true, export_log},
+    {"evidence", "ID", false, true, true, pack_evidence},
 };
 
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
@@ -298,6 +336,9 @@ static enum status take_flag(struct wish *w, int flag, char *value, struct why *
     switch (flag) {
     case 'H':
         w->head = value;
+        return ST_OK;
+    case 'o':
+        w->output = value;
         return ST_OK;
     case 'r':
         w->reason = value;
@@ -329,12 +370,17 @@ static enum status read_words(struct wish *w, int count, char **args, struct why
     if (i == WORD_COUNT)
         return why_fail(why, ST_INVALID,
                         "say limner log verify, checkpoint, key, record INDEX, proof INDEX, "
-                        "consistency SIZE or export PATH");
+                        "consistency SIZE, export PATH or evidence ID");
     if (count != (words[i].takes ? 2 : 1))
         return why_fail(why, ST_INVALID, "say it like this: limner log %s%s%s", w->word,
                         words[i].takes ? " " : "", words[i].takes ? words[i].takes : "");
     if (w->head && strcmp(w->word, "verify") != 0)
         return why_fail(why, ST_INVALID, "--head is for limner log verify");
+    if (!w->output != !!strcmp(w->word, "evidence"))
+        return why_fail(why, ST_INVALID,
+                        w->output ? "-o is for limner log evidence"
+                                  : "say it like this: limner log evidence ID -o "
+                                    "PATH");
     if (!words[i].takes)
         return ST_OK;
     w->what = args[1];
@@ -362,7 +408,7 @@ static enum status read_wish(struct wish *w, int count, char **args, struct why 
 
     *w = (struct wish){.number = 0};
     optind = 1;
-    while (!st && (flag = getopt_long(count + 1, args - 1, "h", options, NULL)) != -1)
+    while (!st && (flag = getopt_long(count + 1, args - 1, "ho:", options, NULL)) != -1)
         st = take_flag(w, flag, optarg, why);
     return st ? st : read_words(w, count + 1 - optind, args - 1 + optind, why);
 }

@@ -237,6 +237,8 @@ static void wrong_words_are_refused_with_code_2(void **state)
         {{"log", "proof", "1x", NULL}, "from 0 on, not '1x'"},
         {{"log", "export", "a", "b", NULL}, "limner log export PATH"},
         {{"log", "key", "--head=a", NULL}, "--head is for"},
+        {{"log", "evidence", "00", NULL}, "evidence ID -o PATH"},
+        {{"log", "export", "a", "-ob", NULL}, "-o is for"},
         {{"models", NULL}, "limner models check"},
         {{"models", "check", NULL}, "limner models check"},
     };

@@ -183,6 +183,21 @@ def prove(work, state):
         finds("flip", i, "proof", proof, other, "--key", key)
 
 
+def pack(work, state):
+    """Evidence checks itself, with the verifier that came with it."""
+    tar, folder = os.path.join(work, "pack.tar"), os.path.join(work, "pack")
+    limner_log(state, "evidence", "%016x" % (1000 + 77), "-o", tar, "--reason", "a court")
+    call("tar", "-C", work, "--one-top-level=pack", "-xf", tar)
+    done = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit("FAIL: sums of the evidence: %s%s" % (done.stdout, done.stderr))
+    args = [sys.executable, "verifier/verify_log.py", "--json", "proof", "proof", "record", "--key", "key"]
+    done = subprocess.run(args, cwd=folder, capture_output=True, text=True)
+    found = json.loads(done.stdout or "{}")
+    if done.returncode or found["index"] != 77 or found["record"]["id"] != "%016x" % (1000 + 77):
+        sys.exit("FAIL: the evidence says %s%s" % (done.stdout, done.stderr))
+
+
 def alter_store(state):
     """The store's own rows: found by limner itself, and in an export of it."""
     db = sqlite3.connect(os.path.join(state, "limner.db"))
@@ -220,6 +235,7 @@ def main():
         alter_any_byte(work, export)
         alter_history(work, state, export, first)
         prove(work, state)
+        pack(work, state)
         alter_store(state)
     finally:
         shutil.rmtree(work)
