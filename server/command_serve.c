@@ -10,6 +10,7 @@
  * policies again. Requests under way keep what they were granted.
  */
 #include "base/log.h"
+#include "base/sign.h"
 #include "server/addresses.h"
 #include "server/api_dashboard.h"
 #include "server/auth.h"
@@ -22,6 +23,7 @@
 #include "server/judging.h"
 #include "server/keeper.h"
 #include "server/listen.h"
+#include "server/logbook.h"
 #include "server/marks.h"
 #include "server/matter.h"
 #include "server/restart.h"
@@ -77,7 +79,7 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
         .listener[ROUTES_METRICS].until_end = true,
         .io_threads = s->config.io_threads,
         .connections_max = s->config.connections,
-        .tickets_max = jobs_max + ERRANDS_MAX + MATTERS_MAX,
+        .tickets_max = jobs_max + ERRANDS_MAX + MATTERS_MAX + LOGBOOK_QUESTIONS,
         .body_max = (size_t)s->config.body_max,
         .pending_max = PENDING_MAX,
         .handle = routes_handle,
@@ -338,6 +340,8 @@ static enum status open_marks(struct server *s, struct why *why)
                                           .provider = s->config.provider,
                                           .public_url = s->config.public_url,
                                           .store = s->store};
+    uint8_t key[SIGN_PUBLIC_MAX];
+    size_t bytes;
     enum status st;
 
     if (!s->config.marks) {
@@ -346,8 +350,11 @@ static enum status open_marks(struct server *s, struct why *why)
         return ST_OK;
     }
     st = marks_open(&s->marks, &options, why);
+    if (st)
+        return st;
     s->service.marker = s->marks.marker;
-    return st;
+    sign_public(key, &bytes, s->marks.keys->ledger);
+    return logbook_open(&s->service.logbook, s->marks.ledger, key, why);
 }
 
 static enum status start(struct server *s, struct why *why)
@@ -457,6 +464,7 @@ static void tear_down(struct server *s)
     generations_close(&s->service.generations);
     history_close(&s->service.history);
     judging_close(&s->judging, &s->service);
+    logbook_close(&s->service.logbook);
     marks_close(&s->marks);
     auth_close(&s->service.auth);
     tenant_close(&s->service.tenants);

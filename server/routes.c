@@ -8,6 +8,7 @@
 #include "server/api_decisions.h"
 #include "server/api_images.h"
 #include "server/api_jobs.h"
+#include "server/api_log.h"
 #include "server/api_metrics.h"
 #include "server/api_review.h"
 #include "server/auth.h"
@@ -248,6 +249,14 @@ static const struct route routes[] = {
     {"POST", "/v1/review/golden", false, ON_PUBLIC, NEED_LEAD, api_review_golden, NULL},
     {"POST", "/v1/breakers/close", false, ON_PUBLIC, NEED_BREAKER, api_review_close, NULL},
     {"GET", "/v1/moderation/export", false, ON_PUBLIC, NEED_COMPLIANCE, api_review_export, NULL},
+    {"GET", "/v1/log/checkpoint", false, ON_PUBLIC, NEED_KEY, api_log_checkpoint, NULL},
+    {"GET", "/v1/log/key", false, ON_PUBLIC, NEED_KEY, api_log_key, NULL},
+    {"GET", "/v1/log/proof", false, ON_PUBLIC, NEED_KEY, api_log_proof, NULL},
+    {"GET", "/v1/log/consistency", false, ON_PUBLIC, NEED_KEY, api_log_consistency, NULL},
+    {"GET", "/v1/log/tile/entries/", true, ON_PUBLIC, NEED_COMPLIANCE, api_log_tile, NULL},
+    {"GET", "/v1/log/tile/", true, ON_PUBLIC, NEED_KEY, api_log_tile, NULL},
+    {"GET", "/v1/log/entries", false, ON_PUBLIC, NEED_COMPLIANCE, api_log_entries, NULL},
+    {"GET", "/v1/log/search", false, ON_PUBLIC, NEED_COMPLIANCE, api_log_search, NULL},
     {"GET", "/review", false, ON_PUBLIC, NEED_NOTHING, api_console_review, NULL},
     {"GET", "/review/lead", false, ON_PUBLIC, NEED_NOTHING, api_console_lead, NULL},
     {"GET", "/livez", false, ON_PUBLIC | ON_METRICS, NEED_NOTHING, handle_live, NULL},

@@ -22,6 +22,7 @@ struct grants;
 struct history;
 struct hook;
 struct keeper;
+struct logbook;
 struct matters;
 struct webhook;
 
@@ -33,6 +34,7 @@ struct service {
     struct desk *desk;
     struct matters *matters; /* requests on their way to the desk */
     struct webhook *webhook;
+    struct logbook *logbook; /* of what was made; NULL: nothing is logged */
     struct auth *auth;
     struct tenants *tenants;
     struct judge *judge;    /* of prompts and pictures; NULL in tests of what comes before it */
