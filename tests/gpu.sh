@@ -34,7 +34,7 @@ packages=(libjansson4 libjansson-dev libutf8proc2 libutf8proc-dev libpng16-16 li
     libwebp-dev libturbojpeg0 libturbojpeg0-dev libh2o-evloop0.13 libh2o-evloop-dev
     libh2o-dev-common libwslay1 libwslay-dev libssl-dev libcmocka0 libcmocka-dev zlib1g-dev
     pkgconf-bin libpkgconf3 libsqlite3-0 libsqlite3-dev libcyaml1 libcyaml-dev libyaml-0-2
-    libyaml-dev libcurl4 libcurl4-openssl-dev libpcre2-8-0 libpcre2-dev)
+    libyaml-dev libcurl4 libcurl4-openssl-dev libpcre2-8-0 libpcre2-dev libstb-dev)
 
 # What libcurl needs behind it, which the linker looks for too.
 behind() {

@@ -36,11 +36,12 @@ static const struct rule guests[] = {
     {"h2o", "server/http. server/http/"},
     {"jansson", "base/json."},
     {"openssl/", "base/crypto. base/sign.c base/certs.c server/http.c"},
-    {"png", "codec/ tests/test_encode.c tests/test_decode.c"},
-    {"webp/", "codec/ tests/test_encode.c tests/test_decode.c"},
-    {"turbojpeg", "codec/ tests/test_encode.c tests/test_decode.c tests/test_fingerprint.c"},
+    {"png", "codec/ tests/test_encode.c tests/test_decode.c tests/test_stranger.c"},
+    {"webp/", "codec/ tests/test_encode.c tests/test_decode.c tests/test_stranger.c"},
+    {"turbojpeg", "codec/ tests/test_encode.c tests/test_decode.c tests/test_stranger.c "
+                  "tests/test_fingerprint.c"},
     {"jpeglib", "codec/ tests/test_encode.c tests/test_decode.c"},
-    {"stb_", "codec/"},
+    {"stb/", "codec/stranger/pixels.c"},
     {"dnnl", "kernels/onednn/ bench/products.c"},
     {"oneapi/", "kernels/onednn/ bench/products.c"},
     {"cuda", "kernels/cuda/ tests/cuda_on_cpu/"},
@@ -63,10 +64,11 @@ static const struct rule guests[] = {
 
 /* A private folder, and how the paths begin of the files that are let into it: tests of what cannot
    be judged through a public header without the hardware; the load generator's command, and the
-   tests of its parts; the arithmetic of the lead's page. */
+   tests of its parts; the arithmetic of the lead's page; what decodes strangers' pictures. */
 static const struct rule kin[] = {
     {"server/desk/", "tests/test_numbers"},
     {"server/bench/", "server/command_bench.c tests/test_bench tests/fuzz/fuzz_bench.c"},
+    {"codec/stranger/", "codec/stranger.c tests/test_stranger.c tests/fuzz/fuzz_stranger"},
     {"kernels/cuda/", "tests/test_cuda_ tests/cudnn/ tests/fuzz/"},
 };
 

@@ -5,7 +5,7 @@
 
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libdnnl-dev libh2o-evloop-dev
     libssl-dev libjansson-dev libsqlite3-dev libcyaml-dev libyaml-dev libutf8proc-dev libpng-dev
-    libwebp-dev libturbojpeg0-dev libcurl4-openssl-dev libpcre2-dev)
+    libwebp-dev libturbojpeg0-dev libcurl4-openssl-dev libpcre2-dev libstb-dev)
 packages_test=(g++ libcmocka-dev clang libclang-rt-14-dev libomp-dev clang-format curl
     python3 python3-venv)
 
