@@ -9,12 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_SIDE   1280               /* a longer picture is shrunk first */
-#define LOOK_MIN    48                 /* pixels: nothing can be told of less */
-#define BAND        0.33               /* cycles per pixel: where the smallest scale's lines end */
-#define COARSE      128                /* shifts tried each way while the pose is refined */
-#define POSES       (SEARCH_POSES + 2) /* and as it was made, and its mirror image */
-#define REFINEMENTS 17                 /* of a pose */
+#define LOOK_SIDE   1280         /* a longer picture is shrunk first */
+#define LOOK_MIN    48           /* pixels: nothing can be told of less */
+#define BAND        0.33         /* cycles per pixel: where the smallest scale's lines end */
+#define COARSE      128          /* shifts tried each way while the pose is refined */
+#define QUICK       64           /* and at the first look at it */
+#define CHOSEN      6            /* poses of the search that are refined */
+#define POSES       (CHOSEN + 2) /* and as it was made, and its mirror image */
+#define REFINEMENTS 17           /* of a pose */
+
+/* Correlations that are looked at for one key: each pose as it is and turned by half. */
+#define SURFACES (2.0 * (SEARCH_POSES + POSES * REFINEMENTS))
 
 /* The chance that a standard normal number is above z. */
 static double above(double z)
@@ -32,7 +37,7 @@ struct look {
     struct plane plane;
     struct spectrum exact;
     struct search search;
-    struct transform *fine, *coarse;
+    struct transform *fine, *coarse, *quick;
     float *room;
     int shrink;
 };
@@ -44,6 +49,7 @@ static void look_close(struct look *l)
     search_close(&l->search);
     transform_close(&l->fine);
     transform_close(&l->coarse);
+    transform_close(&l->quick);
     free(l->room);
 }
 
@@ -70,6 +76,8 @@ static enum status look_open(struct look *l, const struct image *image)
         st = transform_open(&l->fine, LINES_SHIFTS);
     if (st == ST_OK)
         st = transform_open(&l->coarse, COARSE);
+    if (st == ST_OK)
+        st = transform_open(&l->quick, QUICK);
     l->room = malloc((size_t)LINES_SHIFTS * (TRANSFORM_LANES * 2 + 80) * sizeof(float));
     if (st == ST_OK && !l->room)
         st = ST_FULL;
@@ -197,12 +205,47 @@ static void conclude(struct mark_finding *f)
         f->key = -1;
 }
 
-/* As it was made, the likeliest of all, first. */
+/* What the pilots say at a pose, at a quick look. */
+static float glance(const struct look *l, const struct mark_key *key, const struct pose *pose)
+{
+    float beside[KEY_LINES];
+    struct lines lines, turned;
+    struct pilots a, b;
+
+    noise_at(beside, l, key, pose);
+    lines_at(&lines, l, key, pose, beside);
+    lines_turn(&turned, &lines, key);
+    lines_find(&a, &lines, key, l->quick, QUICK, l->room);
+    lines_find(&b, &turned, key, l->quick, QUICK, l->room);
+    return a.z > b.z ? a.z : b.z;
+}
+
+/* As it was made, the likeliest of all, first. Of those that the search offers, the ones that the
+   pilots like best, best first. */
 static int choose_poses(struct pose poses[POSES], struct look *l, const struct mark_key *key)
 {
+    struct pose offered[SEARCH_POSES];
+    float z[POSES] = {0};
+    int count = search_run(offered, &l->search, key), kept = 2;
+
     poses[0] = (struct pose){.scale = 1.0 / l->shrink};
     poses[1] = (struct pose){.scale = 1.0 / l->shrink, .mirrored = true};
-    return 2 + search_run(poses + 2, &l->search, key);
+    for (int i = 0; i < count; i++) {
+        float now = glance(l, key, &offered[i]);
+        int at = kept;
+
+        for (; at > 2 && now > z[at - 1]; at--)
+            if (at < POSES) {
+                poses[at] = poses[at - 1];
+                z[at] = z[at - 1];
+            }
+        if (at < POSES) {
+            poses[at] = offered[i];
+            z[at] = now;
+            kept += kept < POSES;
+        }
+    }
+    return kept;
 }
 
 enum status mark_detect(struct mark_finding *out, const struct image *image,
@@ -225,7 +268,7 @@ enum status mark_detect(struct mark_finding *out, const struct image *image,
             struct try best;
 
             refine(&best, &l, keys[k], &poses[i]);
-            read_word(out, &best, keys[k], k, 2.0 * count * POSES * REFINEMENTS, l.shrink);
+            read_word(out, &best, keys[k], k, count * SURFACES, l.shrink);
         }
     }
     conclude(out);

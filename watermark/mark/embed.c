@@ -9,11 +9,11 @@
 #include <string.h>
 
 #define FOLD          256
-#define INFORMED      0.7f /* how much of what the picture itself says is made up for */
-#define AMPLITUDE_LO  0.25f
-#define AMPLITUDE_HI  2.2f
+#define INFORMED      0.5f /* how much of what the picture itself says is made up for */
+#define AMPLITUDE_MAX 2.2f
 #define CAP_FLAT      2.0f /* grey levels at 42 dB: the most where nothing hides a change */
 #define CAP_LIVELY    7.0f
+#define STRONGEST     6 /* times what would do without caps */
 #define TRIES         8
 #define WEAK_ACTIVITY 1.0 /* grey levels: flat art */
 
@@ -83,7 +83,9 @@ static enum status drawing_open(struct drawing *d, const struct image *image)
 }
 
 /* The lesser of two windows, so that the flat sides of an edge are not taken for lively. Dark and
-   bright places hide more than middle grey. */
+   bright places hide more than middle grey, but next to black half of the mark would be cut off,
+   and the other half would lift the black. Flat places get as much as JPEG needs to keep something
+   of it, and the cap holds them to that. */
 static void fill_mask(struct drawing *d, double psnr)
 {
     const struct plane *p = &d->plane;
@@ -94,9 +96,10 @@ static void fill_mask(struct drawing *d, double psnr)
     for (size_t i = 0; i < count; i++) {
         float lively = fminf(p->narrow.at[i], 1.6f * p->wide.at[i]);
         float capped = fminf(lively, 12);
-        float bright = 0.8f + 0.35f * fabsf(p->mean.at[i] - 128) / 128;
+        float dark = fminf(1, 0.4f + p->mean.at[i] / 40);
+        float bright = dark * (0.8f + 0.35f * fabsf(p->mean.at[i] - 128) / 128);
 
-        d->mask.at[i] = (0.55f + 0.32f * powf(capped, 0.8f)) * bright;
+        d->mask.at[i] = (2.0f + 0.25f * powf(capped, 0.8f)) * bright;
         d->cap.at[i] = louder * fminf(CAP_FLAT + 0.6f * fmaxf(lively - 1, 0), CAP_LIVELY);
         share += (double)(d->mask.at[i] / (p->middle.at[i] + PLANE_FLOOR));
         activity += (double)lively;
@@ -129,7 +132,7 @@ static void choose_waves(struct lines *out, float found[KEY_LINES][2], const str
         float im = (found[i][1] * c - found[i][0] * s) / passed * INFORMED;
 
         if (i < KEY_PILOTS) {
-            out->re[i] = between(1 - re, AMPLITUDE_LO, AMPLITUDE_HI);
+            out->re[i] = between(1 - re, 1, AMPLITUDE_MAX);
             out->im[i] = between(-im, -0.5f, 0.5f);
         } else {
             int a = i - KEY_PILOTS, b = a + half;
@@ -137,8 +140,8 @@ static void choose_waves(struct lines *out, float found[KEY_LINES][2], const str
             float wb = (float)(bits[key->bit[b]] * key->sign[b]);
             const float each = (float)M_SQRT1_2;
 
-            out->re[i] = wa * each * between(1 - wa * re / each, AMPLITUDE_LO, AMPLITUDE_HI);
-            out->im[i] = wb * each * between(1 - wb * im / each, AMPLITUDE_LO, AMPLITUDE_HI);
+            out->re[i] = wa * each * between(1 - wa * re / each, 1, AMPLITUDE_MAX);
+            out->im[i] = wb * each * between(1 - wb * im / each, 1, AMPLITUDE_MAX);
         }
     }
 }
@@ -240,14 +243,25 @@ static double apply(struct drawing *d, struct image *image, float strength, bool
 static void draw(struct drawing *d, struct image *image, double psnr, double start,
                  struct mark_result *out)
 {
-    double strength = start, reached;
+    double strength = start, before = 0, reached = 0, power = 1;
 
     for (int i = 0; i < TRIES; i++) {
+        double missing, last = reached;
+
         reached = apply(d, image, (float)strength, false);
-        if (fabs(reached - psnr) < 0.02)
+        missing = (reached - psnr) / 20;
+        if (fabs(missing) < 0.001)
             break;
-        strength *= pow(10, (reached - psnr) / 20);
-        strength = strength < 6 * start ? strength : 6 * start;
+        /* The caps make the error grow slower than the strength does: as the last step has shown.
+         */
+        if (i > 0)
+            power = (last - reached) / 20 / log10(strength / before);
+        power = power > 0.2 ? power : 0.2;
+        before = strength;
+        strength *= pow(10, missing / (power < 1 ? power : 1));
+        strength = strength < STRONGEST * start ? strength : STRONGEST * start;
+        if (strength == before)
+            break;
     }
     out->psnr = apply(d, image, (float)strength, true);
     out->strength = strength;

@@ -209,8 +209,8 @@ static void take_out(struct search *s, int row, int scale)
 {
     int block = row / s->turns * s->turns;
 
-    for (int r = row - 4 > block ? row - 4 : block; r <= row + 4 && r < block + s->turns; r++)
-        for (int i = scale - 4 > 0 ? scale - 4 : 0; i <= scale + 4 && i < s->scales; i++)
+    for (int r = row - 2 > block ? row - 2 : block; r <= row + 2 && r < block + s->turns; r++)
+        for (int i = scale - 2 > 0 ? scale - 2 : 0; i <= scale + 2 && i < s->scales; i++)
             s->scores[(size_t)r * (size_t)s->scales + (size_t)i] = -1e9f;
 }
 

@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#define SEARCH_POSES 6 /* that are worth a closer look */
+#define SEARCH_POSES 128 /* that are worth a closer look */
 
 #define SEARCH_SCALE_MIN 0.45
 #define SEARCH_SCALE_MAX 2.2
