@@ -162,6 +162,7 @@ static void test_default_strength(void **state)
     assert_true(fabs(mark_psnr(1024, 1024) - 45) < 1e-9);
     assert_true(fabs(mark_psnr(1024, 512) - 43.5) < 1e-9);
     assert_true(fabs(mark_psnr(4096, 4096) - 45) < 1e-9);
+    assert_true(fabs(mark_psnr(256, 256) - 38) < 1e-9);
 }
 
 /* The same change in all three channels, where none of them is cut off. */

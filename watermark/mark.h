@@ -53,7 +53,7 @@ struct mark_options {
 };
 
 /* The strength that a picture of this size needs: 42 dB at 512 x 512 pixels, 45 dB at 1024 x 1024
-   and above. A smaller picture has fewer tiles that repeat, so it takes a stronger mark. */
+   and above, 38 dB at 256 x 256: a smaller picture has fewer tiles that repeat. */
 double mark_psnr(int width, int height);
 
 struct mark_result {

@@ -9,10 +9,9 @@
 #include <string.h>
 
 #define FOLD          256
-#define INFORMED      0.5f /* how much of what the picture itself says is made up for */
-#define AMPLITUDE_MAX 2.2f
 #define CAP_FLAT      2.0f /* grey levels at 42 dB: the most where nothing hides a change */
 #define CAP_LIVELY    7.0f
+#define SPARSE        5 /* rows: one of so many tells the strength well enough to begin with */
 #define STRONGEST     6 /* times what would do without caps */
 #define TRIES         8
 #define WEAK_ACTIVITY 1.0 /* grey levels: flat art */
@@ -21,8 +20,8 @@ double mark_psnr(int width, int height)
 {
     double octaves = log2((double)width * height / (512.0 * 512.0));
 
-    octaves = octaves < 0 ? 0 : octaves > 2 ? 2 : octaves;
-    return 42 + 1.5 * octaves;
+    octaves = octaves > 2 ? 2 : octaves;
+    return 42 + (octaves < 0 ? 2 : 1.5) * octaves;
 }
 
 /* What is drawn: the mask times the tile, and how far it may go. */
@@ -115,10 +114,13 @@ static float between(float x, float low, float high)
 
 /* How strong each wave is, so that the picture's own waves are made up for: those that say the
    right thing already get less, those that say the wrong thing more. `alone`: what a wave of
-   strength 1 will add to the transform at its line. */
+   strength 1 will add to the transform at its line. Small pictures have few tiles that drown their
+   own waves, so that more is made up for. */
 static void choose_waves(struct lines *out, float found[KEY_LINES][2], const struct mark_key *key,
-                         uint64_t id, double alone)
+                         uint64_t id, double alone, double pixels)
 {
+    double small = fmax(0, fmin(1, log2(512.0 * 512.0 / pixels) / 2));
+    const float informed = (float)(0.4 + 0.6 * small), most = (float)(2.2 + 1.8 * small);
     const int half = KEY_LINES - KEY_PILOTS;
     int8_t bits[PAYLOAD_BITS];
 
@@ -128,11 +130,11 @@ static void choose_waves(struct lines *out, float found[KEY_LINES][2], const str
         double sigma = M_PI * (double)PLANE_SIGMA / KEY_TILE;
         float passed = (float)(alone * (1 - exp(-2 * sigma * sigma * r2)));
         float c = key->phase[i][0], s = key->phase[i][1];
-        float re = (found[i][0] * c + found[i][1] * s) / passed * INFORMED;
-        float im = (found[i][1] * c - found[i][0] * s) / passed * INFORMED;
+        float re = (found[i][0] * c + found[i][1] * s) / passed * informed;
+        float im = (found[i][1] * c - found[i][0] * s) / passed * informed;
 
         if (i < KEY_PILOTS) {
-            out->re[i] = between(1 - re, 1, AMPLITUDE_MAX);
+            out->re[i] = between(1 - re, 1, most);
             out->im[i] = between(-im, -0.5f, 0.5f);
         } else {
             int a = i - KEY_PILOTS, b = a + half;
@@ -140,8 +142,8 @@ static void choose_waves(struct lines *out, float found[KEY_LINES][2], const str
             float wb = (float)(bits[key->bit[b]] * key->sign[b]);
             const float each = (float)M_SQRT1_2;
 
-            out->re[i] = wa * each * between(1 - wa * re / each, 1, AMPLITUDE_MAX);
-            out->im[i] = wb * each * between(1 - wb * im / each, 1, AMPLITUDE_MAX);
+            out->re[i] = wa * each * between(1 - wa * re / each, 1, most);
+            out->im[i] = wb * each * between(1 - wb * im / each, 1, most);
         }
     }
 }
@@ -225,30 +227,29 @@ static int64_t apply_row(uint8_t *restrict rgb, const int16_t *restrict change, 
     return sum;
 }
 
-static double apply(struct drawing *d, struct image *image, float strength, bool keep)
+/* The PSNR that this strength gives, of one row in `step`; the picture is changed when `keep`. */
+static double apply(struct drawing *d, struct image *image, double strength, int step, bool keep)
 {
-    int64_t sum = 0;
-    double mean;
+    size_t row = (size_t)image->width * 3;
+    int64_t sum = 0, rows = 0;
 
-    for (int y = 0; y < image->height; y++) {
-        change_row(d, y, strength);
-        sum += apply_row(image->rgb + (size_t)y * (size_t)image->width * 3, d->change, image->width,
-                         keep);
+    for (int y = 0; y < image->height; y += step, rows++) {
+        change_row(d, y, (float)strength);
+        sum += apply_row(image->rgb + (size_t)y * row, d->change, image->width, keep);
     }
-    mean = (double)sum / (double)image_bytes(image);
-    return mean > 0 ? 10 * log10(255 * 255 / mean) : 99;
+    return sum > 0 ? 10 * log10(255 * 255 * (double)rows * (double)row / (double)sum) : 99;
 }
 
-/* Finds the strength for the PSNR, as far as the caps let it, and changes the picture. */
-static void draw(struct drawing *d, struct image *image, double psnr, double start,
-                 struct mark_result *out)
+/* Looks for the strength on one row in `step`, from `start` on. */
+static double find_strength(struct drawing *d, struct image *image, double psnr, double start,
+                            double most, int step)
 {
     double strength = start, before = 0, reached = 0, power = 1;
 
     for (int i = 0; i < TRIES; i++) {
         double missing, last = reached;
 
-        reached = apply(d, image, (float)strength, false);
+        reached = apply(d, image, strength, step, false);
         missing = (reached - psnr) / 20;
         if (fabs(missing) < 0.001)
             break;
@@ -259,12 +260,22 @@ static void draw(struct drawing *d, struct image *image, double psnr, double sta
         power = power > 0.2 ? power : 0.2;
         before = strength;
         strength *= pow(10, missing / (power < 1 ? power : 1));
-        strength = strength < STRONGEST * start ? strength : STRONGEST * start;
+        strength = strength < most ? strength : most;
         if (strength == before)
             break;
     }
-    out->psnr = apply(d, image, (float)strength, true);
-    out->strength = strength;
+    return strength;
+}
+
+/* Finds the strength for the PSNR, as far as the caps let it, and changes the picture. */
+static void draw(struct drawing *d, struct image *image, double psnr, double start,
+                 struct mark_result *out)
+{
+    double most = STRONGEST * start;
+
+    start = find_strength(d, image, psnr, start, most, SPARSE);
+    out->strength = find_strength(d, image, psnr, start, most, 1);
+    out->psnr = apply(d, image, out->strength, 1, true);
 }
 
 enum status mark_embed(struct image *image, const struct mark_key *key, uint64_t id,
@@ -272,7 +283,8 @@ enum status mark_embed(struct image *image, const struct mark_key *key, uint64_t
 {
     double psnr =
         options && options->psnr > 0 ? options->psnr : mark_psnr(image->width, image->height);
-    double pixels = (double)image->width * image->height, wanted = 255 / pow(10, psnr / 20), start;
+    double pixels = (double)image->width * image->height, wanted = 255 / pow(10, psnr / 20),
+           strength;
     float found[KEY_LINES][2], beside[KEY_LINES];
     struct lines waves;
     struct drawing d;
@@ -288,10 +300,14 @@ enum status mark_embed(struct image *image, const struct mark_key *key, uint64_t
                         image->height);
     fill_mask(&d, psnr);
     lines_fold(found, beside, key, d.plane.residual, image->width, image->height, d.fold, d.room);
-    start = wanted / 2; /* the mask is about 2 where a picture is lively */
-    choose_waves(&waves, found, key, id, start * d.share * pixels * sqrt(0.5 / KEY_LINES));
-    draw_wave(&d, &waves, key);
-    draw(&d, image, psnr, wanted / sqrt(fill_shape(&d) / pixels), out);
+    strength = wanted / 2; /* the mask is about 2 where a picture is lively */
+    for (int i = 0; i < 2; i++) {
+        choose_waves(&waves, found, key, id, strength * d.share * pixels * sqrt(0.5 / KEY_LINES),
+                     pixels);
+        draw_wave(&d, &waves, key);
+        strength = wanted / sqrt(fill_shape(&d) / pixels);
+    }
+    draw(&d, image, psnr, strength, out);
     out->activity = d.activity;
     out->weak = d.activity < WEAK_ACTIVITY || out->psnr > psnr + 0.5;
     drawing_close(&d);
