@@ -36,6 +36,19 @@ enum status crypto_random(void *out, size_t bytes)
     return ST_OK;
 }
 
+enum status crypto_id(char *out, size_t size, const char *mark, struct why *why)
+{
+    uint8_t chance[CRYPTO_ID_DIGITS / 2];
+    size_t used = strlen(mark);
+
+    assert(used + CRYPTO_ID_DIGITS < size);
+    if (crypto_random(chance, sizeof(chance)))
+        return why_fail(why, ST_IO, "the system has no random numbers");
+    memcpy(out, mark, used);
+    crypto_hex(out + used, chance, sizeof(chance));
+    return ST_OK;
+}
+
 void crypto_sha256(uint8_t out[32], const void *data, size_t bytes)
 {
     SHA256_CTX hash;

@@ -19,6 +19,12 @@ extern "C" {
 /* Bytes nobody can guess. ST_IO when the system has none, which is the end of safe work. */
 MUST_USE enum status crypto_random(void *out, size_t bytes);
 
+#define CRYPTO_ID_DIGITS 32
+
+/* A name that nobody else has: `mark`, as "job_", and 32 digits of hex, into room for all of it.
+   ST_IO as above. */
+MUST_USE enum status crypto_id(char *out, size_t size, const char *mark, struct why *why);
+
 void crypto_sha256(uint8_t out[32], const void *data, size_t bytes);
 
 /* SHA-256 of pieces one after another. */

@@ -35,7 +35,7 @@ void appeal_item(struct store_item *out, const struct policy *p,
                                .created_s = now_s,
                                .due_first_s = now_s + (int64_t)(rules->first_review_h * 3600),
                                .due_s = now_s + (int64_t)(rules->final_h * 3600)};
-    if (appeal_name(out->id, "itm_", NULL))
+    if (crypto_id(out->id, sizeof(out->id), "itm_", NULL))
         out->id[0] = '\0';
     memcpy(out->decision, decision->id, sizeof(out->decision));
     memcpy(out->tenant, decision->tenant, sizeof(out->tenant));

@@ -12,9 +12,6 @@
 
 #define APPEAL_DAY_S 86400
 
-/* `prefix` and 32 digits. ST_IO without randomness. */
-MUST_USE enum status appeal_name(char out[STORE_ID_MAX], const char *prefix, struct why *why);
-
 MUST_USE enum status appeal_refuse(enum appeal_refusal *refusal, enum appeal_refusal r,
                                    struct why *why);
 

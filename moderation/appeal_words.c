@@ -29,18 +29,6 @@ enum status appeal_refuse(enum appeal_refusal *refusal, enum appeal_refusal r, s
     return why_fail(why, ST_REFUSED, "%s", appeal_refusal_code(r));
 }
 
-enum status appeal_name(char out[STORE_ID_MAX], const char *prefix, struct why *why)
-{
-    uint8_t bytes[16];
-    char hex[2 * sizeof(bytes) + 1];
-
-    if (crypto_random(bytes, sizeof(bytes)))
-        return why_fail(why, ST_IO, "the system gives no random bytes");
-    crypto_hex(hex, bytes, sizeof(bytes));
-    snprintf(out, STORE_ID_MAX, "%s%s", prefix, hex);
-    return ST_OK;
-}
-
 /* ---- what people wrote ---- */
 
 enum status appeal_check_text(const char *text, bool required, const char *name, struct why *why)
@@ -169,7 +157,7 @@ enum status appeal_tell(struct store_message *out, const struct appeal_news *new
     char text[32];
 
     *out = (struct store_message){.created_s = news->now_s, .next_s = news->now_s};
-    if (appeal_name(out->id, "msg_", why))
+    if (crypto_id(out->id, sizeof(out->id), "msg_", why))
         return ST_IO;
     snprintf(out->tenant, sizeof(out->tenant), "%s", news->tenant);
     snprintf(out->kind, sizeof(out->kind), "%s", news->kind);

@@ -45,18 +45,6 @@ void desk_note(struct desk *d, enum status st, const struct why *why)
     d->store_failed = st != ST_OK;
 }
 
-enum status desk_make_id(char id[STORE_ID_MAX], const char *mark)
-{
-    uint8_t secret[16];
-    char hex[2 * sizeof(secret) + 1];
-
-    if (crypto_random(secret, sizeof(secret)))
-        return ST_IO;
-    crypto_hex(hex, secret, sizeof(secret));
-    snprintf(id, STORE_ID_MAX, "%s%s", mark, hex);
-    return ST_OK;
-}
-
 void desk_event(struct desk *d, const struct store_decision *decision, const char *item,
                 const char *actor, const char *kind, const char *text)
 {

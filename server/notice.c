@@ -64,18 +64,15 @@ bool notice_write(void *service, const struct store_decision *d, struct store_me
     const struct moderated how = {
         .public_url = s->public_url, .secret = s->secret, .now_s = clock_unix_s()};
     const char *kind = d->standing == STORE_HELD ? "decision.held" : "decision.blocked";
-    uint8_t random[16];
-    char hex[2 * sizeof(random) + 1];
 
     if (!s->webhook || !webhook_reaches(s->webhook, d->tenant))
         return false;
     *out = (struct store_message){.created_s = how.now_s, .next_s = how.now_s};
-    if (crypto_random(random, sizeof(random)) || !write_payload(out->payload, &how, d, kind)) {
+    if (crypto_id(out->id, sizeof(out->id), "msg_", NULL) ||
+        !write_payload(out->payload, &how, d, kind)) {
         log_error("notice", "decision=%s: no word of it could be written", d->id);
         return false;
     }
-    crypto_hex(hex, random, sizeof(random));
-    snprintf(out->id, sizeof(out->id), "msg_%s", hex);
     snprintf(out->tenant, sizeof(out->tenant), "%s", d->tenant);
     snprintf(out->kind, sizeof(out->kind), "%s", kind);
     return true;

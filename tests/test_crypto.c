@@ -197,6 +197,19 @@ static void random_bytes_are_drawn_anew(void **state)
     assert_in_range(set, 4096 * 4 - 1000, 4096 * 4 + 1000);
 }
 
+static void ids_have_their_mark_and_are_never_the_same(void **state)
+{
+    char a[37], b[37];
+    (void)state;
+
+    assert_int_equal(crypto_id(a, sizeof(a), "dec_", NULL), ST_OK);
+    assert_int_equal(crypto_id(b, sizeof(b), "dec_", NULL), ST_OK);
+    assert_memory_equal(a, "dec_", 4);
+    assert_int_equal(strspn(a + 4, "0123456789abcdef"), CRYPTO_ID_DIGITS);
+    assert_int_equal(strlen(a), 36);
+    assert_string_not_equal(a, b);
+}
+
 static void equal_looks_at_every_byte(void **state)
 {
     uint8_t a[32], b[32];
@@ -385,6 +398,7 @@ int main(void)
         cmocka_unit_test(base64_of_more_than_one_piece_is_seamless),
         cmocka_unit_test(hex_is_lower_case_and_terminated),
         cmocka_unit_test(random_bytes_are_drawn_anew),
+        cmocka_unit_test(ids_have_their_mark_and_are_never_the_same),
         cmocka_unit_test(unseal_opens_the_published_cases_of_gcm),
         cmocka_unit_test(what_was_altered_does_not_open),
         cmocka_unit_test(much_is_sealed_as_well),

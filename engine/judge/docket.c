@@ -16,18 +16,6 @@
 
 #define DAY_S 86400
 
-enum status docket_name(char id[STORE_ID_MAX], const char *mark, struct why *why)
-{
-    uint8_t chance[16];
-    char hex[2 * sizeof(chance) + 1];
-
-    if (crypto_random(chance, sizeof(chance)))
-        return why_fail(why, ST_IO, "the system has no random numbers");
-    crypto_hex(hex, chance, sizeof(chance));
-    snprintf(id, STORE_ID_MAX, "%.7s%s", mark, hex);
-    return ST_OK;
-}
-
 /* ---- the parcel ---- */
 
 /* Where cell `i` of PARCEL_PREVIEW begins among `side` pixels. */
@@ -102,7 +90,7 @@ static enum status seal(struct store_object *o, const struct judge *j,
     };
     memcpy(o->decision, row->id, sizeof(o->decision));
     memcpy(o->tenant, row->tenant, sizeof(o->tenant));
-    st = docket_name(o->id, "obj_", why);
+    st = crypto_id(o->id, sizeof(o->id), "obj_", why);
     if (!st && pack(&packed, m))
         st = why_fail(why, ST_FULL, "no memory to keep what was decided about");
     if (!st)

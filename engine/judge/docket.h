@@ -29,9 +29,6 @@ struct docket_matter {
     const struct image *image; /* NULL: only the texts were judged */
 };
 
-/* "dec_" and 32 random digits; ST_IO when the system has no random numbers. */
-MUST_USE enum status docket_name(char id[STORE_ID_MAX], const char *mark, struct why *why);
-
 /* One more. `row` is whole but for what the verdict and the policy say: those are filled in, and
    what has to be kept is sealed. On failure the docket is as it was. */
 MUST_USE enum status docket_add(struct docket *d, const struct judge *j,

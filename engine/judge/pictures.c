@@ -186,7 +186,7 @@ static enum status decide_and_list(struct sitting *s, int i, struct why *why)
     struct store_decision row = {.shadow = -1};
     enum store_standing said;
     bool found = false;
-    enum status st = docket_name(row.id, "dec_", why);
+    enum status st = crypto_id(row.id, sizeof(row.id), "dec_", why);
 
     if (st)
         return st;

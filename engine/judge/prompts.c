@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/crypto.h"
 #include "base/json.h"
 #include "engine/judge/room.h"
 #include "store/store.h"
@@ -87,7 +88,7 @@ static enum status describe(struct store_decision *row, const struct judge *j,
                             const struct rules *r, const struct judge_asked *a,
                             const struct prompt_finding *finding, struct why *why)
 {
-    enum status st = docket_name(row->id, "dec_", why);
+    enum status st = crypto_id(row->id, sizeof(row->id), "dec_", why);
 
     if (st)
         return st;

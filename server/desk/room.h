@@ -102,8 +102,6 @@ struct desk {
 int64_t desk_now_ms(void);
 /* Tell the log once that the store fails, and once that it does no more. */
 void desk_note(struct desk *d, enum status st, const struct why *why);
-/* Made of chance, such as "itm_...". ST_IO. */
-MUST_USE enum status desk_make_id(char id[STORE_ID_MAX], const char *mark);
 /* One line of what happened; its failing is only said. */
 void desk_event(struct desk *d, const struct store_decision *decision, const char *item,
                 const char *actor, const char *kind, const char *text);

@@ -187,7 +187,7 @@ static void add_golden(struct desk *d, const struct store_item *of, enum store_o
     memcpy(out->reason, of->reason, sizeof(out->reason));
     memcpy(out->text, of->text, sizeof(out->text));
     memcpy(out->parent, of->id, sizeof(out->parent));
-    *st = desk_make_id(out->id, "itm_");
+    *st = crypto_id(out->id, sizeof(out->id), "itm_", why);
     if (!*st)
         *st = d->store->ops->item_add(d->store, out, why);
 }

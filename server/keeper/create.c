@@ -63,18 +63,6 @@ static void replay(struct keeper *k, struct errand *e, const struct store_job *j
 
 /* ---- a fresh one ---- */
 
-enum status create_id(char id[STORE_JOB_ID_MAX])
-{
-    uint8_t secret[16];
-    char hex[2 * sizeof(secret) + 1];
-
-    if (crypto_random(secret, sizeof(secret)))
-        return ST_IO;
-    crypto_hex(hex, secret, sizeof(secret));
-    snprintf(id, STORE_JOB_ID_MAX, "%s%s", ASYNC_ID_PREFIX, hex);
-    return ST_OK;
-}
-
 enum status create_row(struct keeper *k, struct store_job *job, const struct errand *e)
 {
     const struct model_info *model =
@@ -99,7 +87,7 @@ enum status create_row(struct keeper *k, struct store_job *job, const struct err
     snprintf(job->model, sizeof(job->model), "%s", model->name);
     snprintf(job->key, sizeof(job->key), "%s", e->key);
     memcpy(job->hash, e->hash, sizeof(job->hash));
-    return create_id(job->id);
+    return crypto_id(job->id, sizeof(job->id), ASYNC_ID_PREFIX, NULL);
 }
 
 /* What it needs of the tenant's limits and of the pools. NULL: the errand is answered. */

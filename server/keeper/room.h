@@ -94,7 +94,6 @@ void errand_refuse_store(struct errand *e, enum status st); /* it failed */
 void create_run(struct keeper *k, struct errand *e);
 void create_resume(struct keeper *k);                             /* as many as there is room for */
 void create_again(struct keeper *k, const struct store_job *job); /* in a while */
-MUST_USE enum status create_id(char id[STORE_JOB_ID_MAX]);
 /* The row of what an errand asks for. */
 MUST_USE enum status create_row(struct keeper *k, struct store_job *job, const struct errand *e);
 

@@ -7,7 +7,9 @@
  * Pictures that wait for a person get a job, also when nobody asked for one: its end tells what
  * became of them.
  */
+#include "base/crypto.h"
 #include "base/log.h"
+#include "server/async.h"
 #include "server/keeper/room.h"
 #include "server/webhook.h"
 
@@ -114,7 +116,7 @@ static enum status hold(struct keeper *k, struct generation *g, struct store_job
     enum status st;
 
     fill_row(k, job, g);
-    if (create_id(job->id))
+    if (crypto_id(job->id, sizeof(job->id), ASYNC_ID_PREFIX, NULL))
         return ST_IO;
     st = k->store->ops->job_add(k->store, job, "", 0, &why);
     keeper_note(k, st, &why);
