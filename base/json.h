@@ -92,6 +92,7 @@ void json_out_object_end(struct json_out *o);
 void json_out_array(struct json_out *o, const char *key);
 void json_out_array_end(struct json_out *o);
 void json_out_string(struct json_out *o, const char *key, const char *value); /* NULL: null */
+void json_out_text(struct json_out *o, const char *key, const char *value);   /* "": null */
 void json_out_int(struct json_out *o, const char *key, int64_t value);
 void json_out_real(struct json_out *o, const char *key, double value); /* %.17g; NaN, inf: null */
 void json_out_bool(struct json_out *o, const char *key, bool value);

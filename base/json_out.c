@@ -111,6 +111,11 @@ void json_out_string(struct json_out *o, const char *key, const char *value)
         put(o, "null", 4);
 }
 
+void json_out_text(struct json_out *o, const char *key, const char *value)
+{
+    json_out_string(o, key, value[0] ? value : NULL);
+}
+
 void json_out_int(struct json_out *o, const char *key, int64_t value)
 {
     char text[32];

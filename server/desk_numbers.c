@@ -157,11 +157,6 @@ void desk_numbers_expose(FILE *page, const struct desk_numbers *n)
 
 /* ---- the dashboard ---- */
 
-static void write_real(struct json_out *o, const char *name, double value)
-{
-    json_out_real(o, name, value); /* NAN: null */
-}
-
 static void write_share(struct json_out *o, const char *name, const struct desk_share *s)
 {
     struct wilson w = wilson_interval(s->hits, s->count, SURE);
@@ -169,9 +164,9 @@ static void write_share(struct json_out *o, const char *name, const struct desk_
     json_out_object(o, name);
     json_out_int(o, "looked_at", s->count);
     json_out_int(o, "hits", s->hits);
-    write_real(o, "share", s->count ? (double)s->hits / s->count : NAN);
-    write_real(o, "low", s->count ? w.low : NAN);
-    write_real(o, "high", s->count ? w.high : NAN);
+    json_out_real(o, "share", s->count ? (double)s->hits / s->count : NAN);
+    json_out_real(o, "low", s->count ? w.low : NAN);
+    json_out_real(o, "high", s->count ? w.high : NAN);
     json_out_object_end(o);
 }
 
@@ -187,18 +182,18 @@ void desk_numbers_write(struct json_out *o, const char *name, const struct desk_
     json_out_object_end(o);
     json_out_int(o, "overdue", n->counts.overdue);
     json_out_int(o, "oldest_s", n->counts.oldest_s ? n->now_s - n->counts.oldest_s : 0);
-    write_real(o, "arrivals_per_hour", n->arrivals_h);
-    write_real(o, "completions_per_hour", n->completions_h);
-    write_real(o, "utilisation", n->utilisation);
-    write_real(o, "expected_wait_s", n->wait_s);
+    json_out_real(o, "arrivals_per_hour", n->arrivals_h);
+    json_out_real(o, "completions_per_hour", n->completions_h);
+    json_out_real(o, "utilisation", n->utilisation);
+    json_out_real(o, "expected_wait_s", n->wait_s);
     json_out_int(o, "reviewers_at_work", n->people_at_work);
     json_out_int(o, "alarms", n->alarms);
     json_out_int(o, "open_breakers", n->open_breakers);
     write_share(o, "wrong_blocks_appealed", &n->appeals);
     write_share(o, "wrong_blocks", &n->audit_blocks);
     write_share(o, "wrong_allows", &n->audit_allows);
-    write_real(o, "first_review_p50_s", n->first_review_p50_s);
-    write_real(o, "first_review_p95_s", n->first_review_p95_s);
-    write_real(o, "kappa", n->kappa);
+    json_out_real(o, "first_review_p50_s", n->first_review_p50_s);
+    json_out_real(o, "first_review_p95_s", n->first_review_p95_s);
+    json_out_real(o, "kappa", n->kappa);
     json_out_object_end(o);
 }

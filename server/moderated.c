@@ -122,6 +122,14 @@ void moderated_date(char out[MODERATED_DATE_MAX], int64_t time_s)
         out[0] = '\0';
 }
 
+void moderated_write_date(struct json_out *o, const char *name, int64_t time_s)
+{
+    char date[MODERATED_DATE_MAX];
+
+    moderated_date(date, time_s);
+    json_out_string(o, name, time_s ? date : NULL);
+}
+
 static void write_url(char out[MODERATED_URL_MAX], const struct moderated *m,
                       const struct store_decision *d, const char *path)
 {
@@ -169,14 +177,6 @@ int64_t moderated_first_review(const struct moderated *m, const struct store_dec
 
 /* ---- the object ---- */
 
-static void write_date(struct json_out *o, const char *name, int64_t time_s)
-{
-    char date[MODERATED_DATE_MAX];
-
-    moderated_date(date, time_s);
-    json_out_string(o, name, time_s ? date : NULL);
-}
-
 static void write_reason(struct json_out *o, const struct moderated *m,
                          const struct store_decision *d)
 {
@@ -211,8 +211,9 @@ static void write_appeal(struct json_out *o, const struct moderated *m,
     json_out_bool(o, "allowed", allowed);
     json_out_string(o, "url", url);
     json_out_string(o, "api", "/v1/appeals");
-    write_date(o, "deadline", allowed ? d->appeal_until_s : 0);
-    write_date(o, "expected_first_review", allowed || waits ? moderated_first_review(m, d) : 0);
+    moderated_write_date(o, "deadline", allowed ? d->appeal_until_s : 0);
+    moderated_write_date(o, "expected_first_review",
+                         allowed || waits ? moderated_first_review(m, d) : 0);
     json_out_object_end(o);
 }
 

@@ -74,6 +74,7 @@ void moderated_appeal_url(char out[MODERATED_URL_MAX], const struct moderated *m
                           const struct store_decision *d);
 /* 2026-11-30T21:16:00Z */
 void moderated_date(char out[MODERATED_DATE_MAX], int64_t time_s);
+void moderated_write_date(struct json_out *o, const char *name, int64_t time_s); /* 0: null */
 /* When a person will have looked at it for the first time, as the policy promises. */
 int64_t moderated_first_review(const struct moderated *m, const struct store_decision *d);
 

@@ -10,11 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void write_optional(struct json_out *o, const char *name, const char *value)
-{
-    json_out_string(o, name, value[0] ? value : NULL);
-}
-
 static void write_data(struct json_out *o, const struct moderated *how,
                        const struct store_decision *d)
 {
@@ -24,10 +19,10 @@ static void write_data(struct json_out *o, const struct moderated *how,
     json_out_string(o, "decision_id", d->id);
     json_out_string(o, "stage", d->stage == STORE_STAGE_PROMPT ? "prompt" : "image");
     json_out_string(o, "standing", moderated_standing(d->standing));
-    write_optional(o, "category", d->category);
+    json_out_text(o, "category", d->category);
     json_out_string(o, "request_id", d->request);
-    write_optional(o, "job_id", d->job);
-    write_optional(o, "user", d->user);
+    json_out_text(o, "job_id", d->job);
+    json_out_text(o, "user", d->user);
     json_out_int(o, "index", d->index);
     moderated_statement_url(url, how, d);
     json_out_string(o, "statement_url", url);

@@ -43,14 +43,6 @@ void statement_facts(char out[STATEMENT_FACTS_MAX], const struct moderated *m,
 
 /* ---- as JSON ---- */
 
-static void write_date(struct json_out *o, const char *name, int64_t time_s)
-{
-    char date[MODERATED_DATE_MAX];
-
-    moderated_date(date, time_s);
-    json_out_string(o, name, time_s ? date : NULL);
-}
-
 static const char *restriction_of(const struct store_decision *d)
 {
     if (!moderated_is_withheld(d))
@@ -64,8 +56,8 @@ static void write_restriction(struct json_out *o, const struct store_decision *d
     json_out_string(o, "type", restriction_of(d));
     json_out_string(o, "territory", "everywhere");
     json_out_object(o, "duration");
-    write_date(o, "from", d->created_s);
-    write_date(o, "until", d->standing == STORE_RELEASED ? d->decided_s : 0);
+    moderated_write_date(o, "from", d->created_s);
+    moderated_write_date(o, "until", d->standing == STORE_RELEASED ? d->decided_s : 0);
     json_out_string(o, "condition",
                     d->standing == STORE_HELD      ? "until a person has decided"
                     : d->standing == STORE_BLOCKED ? "unless a person overturns it"
@@ -88,7 +80,7 @@ static void write_redress(struct json_out *o, const struct moderated *m,
     json_out_string(o, "api", "/v1/appeals");
     json_out_bool(o, "free_of_charge", true);
     json_out_bool(o, "decided_by_a_person", true);
-    write_date(o, "deadline", allowed ? d->appeal_until_s : 0);
+    moderated_write_date(o, "deadline", allowed ? d->appeal_until_s : 0);
     json_out_object_end(o);
     json_out_string(o, "out_of_court", body);
     json_out_string(o, "court", court);
@@ -125,13 +117,13 @@ static void write_identity(struct json_out *o, const struct store_decision *d)
 {
     char size[32];
 
-    write_date(o, "created_at", d->created_s);
-    write_date(o, "decided_at", d->decided_s);
-    write_date(o, "appeal_until", d->appeal_until_s);
+    moderated_write_date(o, "created_at", d->created_s);
+    moderated_write_date(o, "decided_at", d->decided_s);
+    moderated_write_date(o, "appeal_until", d->appeal_until_s);
     json_out_string(o, "request_id", d->request);
-    json_out_string(o, "job_id", d->job[0] ? d->job : NULL);
-    json_out_string(o, "user", d->user[0] ? d->user : NULL);
-    json_out_string(o, "context", d->context[0] ? d->context : NULL);
+    json_out_text(o, "job_id", d->job);
+    json_out_text(o, "user", d->user);
+    json_out_text(o, "context", d->context);
     json_out_string(o, "model", d->model);
     if (!is_of_prompt(d)) {
         snprintf(size, sizeof(size), "%dx%d", d->width, d->height);

@@ -364,6 +364,8 @@ static void written_text_is_what_was_called(void **state)
     json_out_object(&o, NULL);
     json_out_string(&o, "s", "q\" b\\ /\b\f\n\r\t\x01\x7F \xE2\x82\xAC");
     json_out_string(&o, "none", NULL);
+    json_out_text(&o, "text", "t");
+    json_out_text(&o, "no text", "");
     json_out_array(&o, "list");
     json_out_int(&o, NULL, INT64_MIN);
     json_out_real(&o, NULL, 0.1);
@@ -382,6 +384,7 @@ static void written_text_is_what_was_called(void **state)
     assert_int_equal(o.bytes, strlen(o.text));
     assert_string_equal(
         o.text, "{\"s\":\"q\\\" b\\\\ /\\b\\f\\n\\r\\t\\u0001\x7F \xE2\x82\xAC\",\"none\":null,"
+                "\"text\":\"t\",\"no text\":null,"
                 "\"list\":[-9223372036854775808,0.10000000000000001,null,null,[],{}],"
                 "\"k\\\"\\n\":true,\"f\":false}");
     json_out_close(&o);

@@ -53,19 +53,6 @@ static const char *outcome_told(const struct store_item *item)
     return item->state == STORE_ITEM_DECIDED ? names[item->outcome] : NULL;
 }
 
-static void write_date(struct json_out *o, const char *name, int64_t at_s)
-{
-    char date[DATE_MAX];
-
-    moderated_date(date, at_s);
-    json_out_string(o, name, at_s ? date : NULL);
-}
-
-static const char *or_null(const char *text)
-{
-    return text[0] ? text : NULL;
-}
-
 static void write_appeal(struct desk *d, struct json_out *o, const struct store_item *item,
                          const struct store_decision *decision)
 {
@@ -83,14 +70,14 @@ static void write_appeal(struct desk *d, struct json_out *o, const struct store_
     json_out_string(o, "outcome", outcome_told(item));
     json_out_string(o, "reason", item->reason);
     json_out_string(o, "text", item->text);
-    write_date(o, "submitted_at", item->created_s);
-    write_date(o, "expected_first_review", item->due_first_s);
-    write_date(o, "due", item->due_s);
-    json_out_string(o, "question", or_null(item->question));
-    json_out_string(o, "reply", or_null(item->reply));
-    json_out_string(o, "answer", decided ? or_null(item->answer) : NULL);
-    json_out_string(o, "clause", decided ? or_null(item->clause) : NULL);
-    write_date(o, "decided_at", decided ? item->decided_s : 0);
+    moderated_write_date(o, "submitted_at", item->created_s);
+    moderated_write_date(o, "expected_first_review", item->due_first_s);
+    moderated_write_date(o, "due", item->due_s);
+    json_out_text(o, "question", item->question);
+    json_out_text(o, "reply", item->reply);
+    json_out_text(o, "answer", decided ? item->answer : "");
+    json_out_text(o, "clause", decided ? item->clause : "");
+    moderated_write_date(o, "decided_at", decided ? item->decided_s : 0);
     json_out_string(o, "reviewer", decided ? "a reviewer" : NULL);
     json_out_string(o, "image_url", released ? url : NULL);
     json_out_object_end(o);

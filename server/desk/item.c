@@ -72,19 +72,6 @@ enum store_outcome item_outcome(const char *word)
     return STORE_UNDECIDED;
 }
 
-static void write_date(struct json_out *o, const char *name, int64_t at_s)
-{
-    char date[DATE_MAX];
-
-    moderated_date(date, at_s);
-    json_out_string(o, name, at_s ? date : NULL);
-}
-
-static const char *or_null(const char *text)
-{
-    return text[0] ? text : NULL;
-}
-
 static void write_reviewer(struct desk *d, struct json_out *o, const struct store_item *item)
 {
     char name[PSEUDONYM_MAX];
@@ -126,12 +113,12 @@ static void write_head(struct desk *d, struct json_out *o, const struct store_it
     json_out_string(o, "queue", item->queue);
     json_out_string(o, "tenant", item->tenant);
     json_out_int(o, "severity", item->severity);
-    write_date(o, "created_at", item->created_s);
-    write_date(o, "due_first_review", item->due_first_s);
-    write_date(o, "due", item->due_s);
+    moderated_write_date(o, "created_at", item->created_s);
+    moderated_write_date(o, "due_first_review", item->due_first_s);
+    moderated_write_date(o, "due", item->due_s);
     json_out_bool(o, "escalated", item->escalated_s != 0);
     json_out_int(o, "skips", item->skips);
-    write_date(o, "lease_until", leased ? item->lease_until_s : 0);
+    moderated_write_date(o, "lease_until", leased ? item->lease_until_s : 0);
     if (leased || item->state == STORE_ITEM_DECIDED)
         write_reviewer(d, o, item);
     else
@@ -143,9 +130,9 @@ static void write_outcome(struct json_out *o, const struct store_item *item)
     bool decided = item->state == STORE_ITEM_DECIDED;
 
     json_out_string(o, "outcome", decided ? outcomes[item->outcome] : NULL);
-    json_out_string(o, "code", decided ? or_null(item->code) : NULL);
-    json_out_string(o, "clause", decided ? or_null(item->clause) : NULL);
-    json_out_string(o, "answer", decided ? or_null(item->answer) : NULL);
+    json_out_text(o, "code", decided ? item->code : "");
+    json_out_text(o, "clause", decided ? item->clause : "");
+    json_out_text(o, "answer", decided ? item->answer : "");
     if (decided && item->confidence)
         json_out_int(o, "confidence", item->confidence);
     else
@@ -157,7 +144,7 @@ void item_write_short(struct desk *d, struct json_out *o, const char *name,
 {
     json_out_object(o, name);
     write_head(d, o, item, kinds[item->kind]);
-    json_out_string(o, "category", or_null(item->category));
+    json_out_text(o, "category", item->category);
     json_out_string(o, "decision_id", item->decision);
     write_outcome(o, item);
     json_out_object_end(o);
@@ -194,8 +181,8 @@ static void write_decision(struct json_out *o, const struct moderated *mo, const
     } else {
         json_out_string(o, "category", NULL);
     }
-    json_out_string(o, "context", or_null(decision->context));
-    write_date(o, "created_at", s->told.created_s);
+    json_out_text(o, "context", decision->context);
+    moderated_write_date(o, "created_at", s->told.created_s);
     json_out_string(o, "model", decision->model);
     json_out_object(o, "policy");
     json_out_string(o, "id", decision->policy);
@@ -250,9 +237,9 @@ static void write_owner(struct json_out *o, const struct store_item *from)
     json_out_object(o, "owner");
     json_out_string(o, "reason", owner->reason);
     json_out_string(o, "text", owner->text);
-    write_date(o, "submitted_at", owner->created_s);
-    json_out_string(o, "question", or_null(owner->question));
-    json_out_string(o, "reply", or_null(owner->reply));
+    moderated_write_date(o, "submitted_at", owner->created_s);
+    json_out_text(o, "question", owner->question);
+    json_out_text(o, "reply", owner->reply);
     json_out_object_end(o);
 }
 
@@ -296,7 +283,8 @@ static void write_history(struct desk *d, struct json_out *o, const struct showi
             continue;
         desk_pseudonym(d, name, event->actor);
         json_out_object(o, NULL);
-        write_date(o, "at", s->told.created_s + event->at_ms / 1000 - s->decision.created_s);
+        moderated_write_date(o, "at",
+                             s->told.created_s + event->at_ms / 1000 - s->decision.created_s);
         json_out_string(o, "actor", name);
         json_out_string(o, "kind", event->kind);
         json_out_string(o, "text", NULL);
@@ -364,7 +352,7 @@ static void write_categories(struct json_out *o, const struct moderated *mo,
 {
     const struct policy_case c = {.scores = scores,
                                   .tenant = s->decision.tenant,
-                                  .context = or_null(s->decision.context),
+                                  .context = s->decision.context[0] ? s->decision.context : NULL,
                                   .generator = s->decision.model};
     struct verdict verdict;
 

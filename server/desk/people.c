@@ -182,14 +182,6 @@ void people_saw(struct desk *d, struct person *p, int64_t now_s)
 
 /* ---- what one's own numbers are ---- */
 
-static void write_date(struct json_out *o, const char *name, int64_t at_s)
-{
-    char date[DATE_MAX];
-
-    moderated_date(date, at_s);
-    json_out_string(o, name, at_s ? date : NULL);
-}
-
 static void write_work(struct desk *d, struct json_out *o, const struct person *p, int64_t now_s)
 {
     int64_t due_s = people_break_due_s(d, p, now_s);
@@ -205,7 +197,7 @@ static void write_work(struct desk *d, struct json_out *o, const struct person *
         json_out_string(o, "break_due_in_s", NULL);
     else
         json_out_int(o, "break_due_in_s", due_s);
-    write_date(o, "break_until", p->break_until_s > now_s ? p->break_until_s : 0);
+    moderated_write_date(o, "break_until", p->break_until_s > now_s ? p->break_until_s : 0);
 }
 
 /* What was decided since midnight, and what waits; golden items wait for nobody. */

@@ -104,7 +104,7 @@ static void write_slice(struct json_out *o, const struct desk *d, const struct b
     json_out_object(o, "policy");
     json_out_int(o, "version", row->version);
     json_out_object_end(o);
-    json_out_string(o, "opened_by", row->opened_by[0] ? row->opened_by : NULL);
+    json_out_text(o, "opened_by", row->opened_by);
     json_out_string(o, "closed_by", row->closed_by[0] ? who : NULL);
     json_out_object_end(o);
 }

@@ -31,14 +31,6 @@ static void write_real(struct json_out *o, const char *name, double value)
         json_out_string(o, name, NULL);
 }
 
-static void write_date(struct json_out *o, const char *name, int64_t at_s)
-{
-    char date[DATE_MAX];
-
-    moderated_date(date, at_s);
-    json_out_string(o, name, at_s ? date : NULL);
-}
-
 static void write_share(struct json_out *o, const char *name, const struct desk_share *s)
 {
     struct wilson w = wilson_interval(s->hits, s->count, SURE);
@@ -81,7 +73,7 @@ static void write_queue(struct json_out *o, const struct report *r)
     json_out_int(o, "waiting", waiting);
     json_out_int(o, "overdue", c->overdue);
     json_out_int(o, "oldest_age_s", waiting && c->oldest_s ? r->now_s - c->oldest_s : 0);
-    write_date(o, "first_due", waiting ? c->first_due_s : 0);
+    moderated_write_date(o, "first_due", waiting ? c->first_due_s : 0);
 }
 
 /* Of what waits, as far as there is room for it. */
@@ -121,7 +113,7 @@ static void write_rates(struct json_out *o, const struct report *r)
     json_out_int(o, "reviewers_planned", r->capacity);
     write_real(o, "utilisation", r->forecast.utilisation);
     write_real(o, "expected_wait_s", r->forecast.wait_s);
-    write_date(o, "first_missed_deadline", r->forecast.first_missed_s);
+    moderated_write_date(o, "first_missed_deadline", r->forecast.first_missed_s);
     json_out_int(o, "missed_at_current_rate", r->forecast.missed);
     if (isfinite(able) && able > 0)
         json_out_int(o, "reviewers_needed", (int64_t)ceil(r->arrivals_h / able));
@@ -164,7 +156,7 @@ static void write_hours(struct desk *d, struct json_out *o, const struct report 
     json_out_array(o, "hours");
     for (int i = 0; i < HOURS; i++) {
         json_out_object(o, NULL);
-        write_date(o, "at", (last - (HOURS - 1) + i) * REPORT_HOUR_S);
+        moderated_write_date(o, "at", (last - (HOURS - 1) + i) * REPORT_HOUR_S);
         json_out_int(o, "arrived", hour[i].arrived);
         json_out_int(o, "completed", hour[i].decided);
         json_out_object_end(o);
@@ -329,7 +321,7 @@ static enum status write_report(struct desk *d, struct json_out *o, struct repor
 
     json_out_object(o, NULL);
     json_out_string(o, "object", "review.stats");
-    write_date(o, "at", r->now_s);
+    moderated_write_date(o, "at", r->now_s);
     write_policy(d, o);
     json_out_int(o, "alarms", write_people(d, o, r));
     write_times(o, r, NULL);
