@@ -210,40 +210,32 @@ void file_state(struct desk *d, struct matter *m)
         answer_appeal(d, m, 200, &item, false);
 }
 
-static void answer_again(struct desk *d, struct matter *m, struct store_item *item, enum status st,
-                         enum appeal_refusal refusal, struct why *why)
+/* Its owner takes it back, or says what he was asked: `reply`. */
+static void change(struct desk *d, struct matter *m, const char *reply)
 {
-    if (desk_is_refused(d, m, st, refusal, why))
+    enum appeal_refusal refusal = APPEAL_FINE;
+    struct store_decision decision;
+    struct store_item item;
+    struct why why = {""};
+    enum status st;
+
+    if (!file_find(d, m, &item, &decision))
         return;
-    st = d->store->ops->item_find(d->store, item->id, item, why);
-    if (!desk_is_refused(d, m, st, APPEAL_FINE, why))
-        answer_appeal(d, m, 200, item, false);
+    st = reply ? appeal_reply(d->store, item.id, reply, clock_unix_s(), &refusal, &why)
+               : appeal_withdraw(d->store, item.id, clock_unix_s(), &refusal, &why);
+    if (desk_is_refused(d, m, st, refusal, &why))
+        return;
+    st = d->store->ops->item_find(d->store, item.id, &item, &why);
+    if (!desk_is_refused(d, m, st, APPEAL_FINE, &why))
+        answer_appeal(d, m, 200, &item, false);
 }
 
 void file_withdraw(struct desk *d, struct matter *m)
 {
-    enum appeal_refusal refusal = APPEAL_FINE;
-    struct store_decision decision;
-    struct store_item item;
-    struct why why = {""};
-    enum status st;
-
-    if (!file_find(d, m, &item, &decision))
-        return;
-    st = appeal_withdraw(d->store, item.id, clock_unix_s(), &refusal, &why);
-    answer_again(d, m, &item, st, refusal, &why);
+    change(d, m, NULL);
 }
 
 void file_reply(struct desk *d, struct matter *m)
 {
-    enum appeal_refusal refusal = APPEAL_FINE;
-    struct store_decision decision;
-    struct store_item item;
-    struct why why = {""};
-    enum status st;
-
-    if (!file_find(d, m, &item, &decision))
-        return;
-    st = appeal_reply(d->store, item.id, m->text, clock_unix_s(), &refusal, &why);
-    answer_again(d, m, &item, st, refusal, &why);
+    change(d, m, m->text);
 }
