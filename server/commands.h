@@ -17,6 +17,7 @@
 int command_serve(int count, char **args);
 int command_generate(int count, char **args);
 int command_models(int count, char **args);
+int command_detect(int count, char **args);
 int command_bench(int count, char **args);
 int command_key(int count, char **args);
 int command_context(int count, char **args);

@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"generate", "make one picture here and now", command_generate},
     {"key", "make, list and revoke the keys that a server asks for", command_key},
     {"policy", "check a moderation policy, and replay recorded scores under it", command_policy},
+    {"detect", "say whether a picture was made here", command_detect},
     {"log", "check, prove and export the log of what was made", command_log},
     {"context", "grant tenants what they may say their pictures are for", command_context},
     {"bench", "load a server, and say how long answers take and how many are in time",
