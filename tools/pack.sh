@@ -3,6 +3,8 @@
 # Packs files that ship packed (CMakeLists.txt unpacks them): the same files give the same bytes.
 #
 #   tools/pack.sh moderation/weights/weights.tar.xz main.safetensors second.safetensors
+#   tools/pack.sh starter/weights.tar.xz text_encoder/model.safetensors \
+#       unet/diffusion_pytorch_model.safetensors vae/diffusion_pytorch_model.safetensors
 #   tools/pack.sh tests/golden/tokenizer/tokens.tar.xz starter.bin tiny_sd2.bin
 #
 # Files are named from the archive's folder.
