@@ -190,7 +190,7 @@ static void range(struct view *v, int64_t a, int64_t b, uint8_t out[TREE_HASH])
                 tree_root_of(out, hashes + (a & (TREE_TILE - 1)), (int)n);
             return;
         }
-    assert(!"a tree has so many levels");
+    assert(false && "a tree has so many levels");
 }
 
 static void put(struct tree_proof *proof, struct view *v, int64_t a, int64_t b)
