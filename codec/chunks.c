@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BOX_HEAD 8 /* length and type, which a JPEG repeats in every piece */
+
 bool chunks_format(enum format *out, const void *file, size_t bytes)
 {
     const uint8_t *at = file;
@@ -57,23 +59,37 @@ enum status chunks_find(struct bytes *out, struct chunks_range *range, enum chun
     return st;
 }
 
-/* The file with `count` bytes at place->at, in place of what is cut. */
-static enum status splice(struct bytes *file, const struct place *place, size_t count,
-                          uint8_t **room, struct why *why)
+/* The file with `count` bytes where the block comes, in place of what is cut. */
+static enum status splice(struct bytes *out, struct span file, const struct place *place,
+                          size_t count, struct why *why)
 {
-    size_t rest = file->count - place->cut.count, at = place->at;
-    uint8_t *data = malloc(rest + count);
+    size_t rest = file.count - place->cut.count;
+    size_t at = place->cut.count ? place->cut.start : place->at;
 
-    if (!data)
+    *out = (struct bytes){malloc(rest + count), rest + count};
+    if (!out->data)
         return why_fail(why, ST_FULL, "no memory for what stands beside the pixels");
-    /* What is cut lies wholly before or behind where the new one comes, or there. */
-    if (place->cut.count)
-        at = place->cut.start;
-    memcpy(data, file->data, at);
-    *room = data + at;
-    memcpy(data + at + count, file->data + at + place->cut.count, rest - at);
-    free(file->data);
-    *file = (struct bytes){data, rest + count};
+    memcpy(out->data, file.data, at);
+    memcpy(out->data + at + count, file.data + at + place->cut.count, rest - at);
+    return ST_OK;
+}
+
+static enum status put(struct bytes *out, struct span file, enum chunks_kind kind, struct span data,
+                       struct chunks_range *range, struct why *why)
+{
+    const struct container *c = container_of(file.data, file.count);
+    struct place place;
+    enum status st = c->find(&place, kind, file, why);
+
+    if (!st)
+        st = splice(out, file, &place, c->size(kind, data.count), why);
+    if (st)
+        return st;
+    *range = (struct chunks_range){place.cut.count ? place.cut.start : place.at,
+                                   c->size(kind, data.count)};
+    c->write(out->data + range->start, kind, data);
+    if (c->settle)
+        c->settle(out);
     return ST_OK;
 }
 
@@ -81,26 +97,26 @@ enum status chunks_put(struct bytes *file, enum chunks_kind kind, const void *da
                        struct chunks_range *range, struct why *why)
 {
     const struct container *c = container_of(file->data, file->count);
-    struct place place;
-    uint8_t *room = NULL;
-    enum status st;
+    struct bytes ready = {NULL, 0}, out;
+    struct span from = {file->data, file->count};
+    enum status st = ST_OK;
 
     if (!c)
         return why_fail(why, ST_INVALID, "this is no PNG, JPEG or WebP file");
-    if (kind == CHUNKS_C2PA && bytes < 8)
-        return why_fail(why, ST_INVALID, "a manifest is a box, which has eight bytes at least");
+    if (kind == CHUNKS_C2PA && bytes <= BOX_HEAD)
+        return why_fail(why, ST_INVALID, "a manifest is a box with something in it");
     if (bytes > (kind == CHUNKS_XMP ? CHUNKS_XMP_MAX : CHUNKS_BYTES_MAX))
         return why_fail(why, ST_INVALID, "%zu bytes beside the pixels are too many", bytes);
-    st = c->prepare ? c->prepare(file, kind, why) : ST_OK;
+    if (c->prepare) {
+        st = c->prepare(&ready, from, kind, why);
+        from = (struct span){ready.data, ready.count};
+    }
     if (!st)
-        st = c->find(&place, kind, (struct span){file->data, file->count}, why);
-    if (!st)
-        st = splice(file, &place, c->size(kind, bytes), &room, why);
+        st = put(&out, from, kind, (struct span){data, bytes}, range, why);
+    bytes_close(&ready);
     if (st)
         return st;
-    *range = (struct chunks_range){(size_t)(room - file->data), c->size(kind, bytes)};
-    c->write(room, kind, (struct span){data, bytes});
-    if (c->settle)
-        c->settle(file);
+    bytes_close(file);
+    *file = out;
     return ST_OK;
 }

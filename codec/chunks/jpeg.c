@@ -10,6 +10,7 @@
 
 #define PIECE_HEAD 20 /* marker 2, length 2, "JP" 2, En 2, Z 4, LBox 4, TBox 4 */
 #define BOX_HEAD   8
+#define TYPE_AT    28 /* in the first piece: behind its head, and that of the description */
 #define PIECE_MAX  (65535 + 2 - PIECE_HEAD) /* bytes of the box in a piece, without its head */
 
 static const char name[] = "http://ns.adobe.com/xap/1.0/"; /* with its NUL */
@@ -21,6 +22,9 @@ static enum status next(struct chunks_range *out, struct span file, size_t at, s
     size_t length;
 
     *out = (struct chunks_range){at, 0};
+    while (file.count - at > 4 && file.data[at] == 0xff && file.data[at + 1] == 0xff)
+        at++; /* a marker may be filled up in front */
+    out->start = at;
     if (file.count - at < 4 || file.data[at] != 0xff)
         return why_fail(why, ST_INVALID, "the JPEG's headers are damaged");
     if (file.data[at + 1] == 0xda || file.data[at + 1] == 0xd9) /* pixels, or the end */
@@ -32,12 +36,20 @@ static enum status next(struct chunks_range *out, struct span file, size_t at, s
     return ST_OK;
 }
 
-static bool is_kind(const uint8_t *piece, size_t count, enum chunks_kind kind)
+/* Of any JUMBF box; there are others than manifests. */
+static bool is_piece(const uint8_t *piece, size_t count)
+{
+    return piece[1] == 0xeb && count >= PIECE_HEAD && !memcmp(piece + 4, "JP", 2) &&
+           !memcmp(piece + 16, "jumb", 4);
+}
+
+/* Does a block begin here? The first piece of a manifest says so in its description's type. */
+static bool is_first(const uint8_t *piece, size_t count, enum chunks_kind kind)
 {
     if (kind == CHUNKS_XMP)
         return piece[1] == 0xe1 && count >= XMP_HEAD && !memcmp(piece + 4, name, sizeof(name));
-    return piece[1] == 0xeb && count >= PIECE_HEAD && !memcmp(piece + 4, "JP", 2) &&
-           !memcmp(piece + 16, "jumb", 4);
+    return is_piece(piece, count) && read_be32(piece + 8) == 1 && count >= TYPE_AT + 4 &&
+           !memcmp(piece + TYPE_AT, "c2pa", 4);
 }
 
 /* Pieces of one block stand side by side. The new one comes behind the JFIF header. */
@@ -49,19 +61,19 @@ static enum status find(struct place *out, enum chunks_kind kind, struct span fi
 
     *out = (struct place){.at = 2};
     while (!(st = next(&piece, file, at, why)) && piece.count) {
-        const uint8_t *data = file.data + at;
+        const uint8_t *data = file.data + piece.start;
 
-        at += piece.count;
+        at = piece.start + piece.count;
         if (data[1] == 0xe0 && out->at == piece.start)
             out->at = at;
-        if (!is_kind(data, piece.count, kind))
-            continue;
-        if (out->cut.count &&
-            (kind == CHUNKS_XMP || piece.start != out->cut.start + out->cut.count))
-            return why_fail(why, ST_INVALID, "the JPEG has two blocks where one may be");
-        if (!out->cut.count)
-            out->cut.start = piece.start;
-        out->cut.count += piece.count;
+        if (is_first(data, piece.count, kind)) {
+            if (out->cut.count)
+                return why_fail(why, ST_INVALID, "the JPEG has two blocks where one may be");
+            out->cut = piece;
+        } else if (kind == CHUNKS_C2PA && out->cut.count &&
+                   piece.start == out->cut.start + out->cut.count && is_piece(data, piece.count) &&
+                   !memcmp(data + 6, file.data + out->cut.start + 6, 2))
+            out->cut.count += piece.count;
     }
     return st;
 }

@@ -29,8 +29,9 @@ struct container {
     /* How many bytes a block of so many is in the file. */
     size_t (*size)(enum chunks_kind kind, size_t bytes);
     void (*write)(uint8_t *out, enum chunks_kind kind, struct span data);
-    /* Make ready for a block: the file may grow. NULL: nothing is needed. */
-    enum status (*prepare)(struct bytes *file, enum chunks_kind kind, struct why *why);
+    /* A copy that is ready for a block. NULL: nothing is needed. */
+    enum status (*prepare)(struct bytes *out, struct span file, enum chunks_kind kind,
+                           struct why *why);
     /* After the file has another length. NULL: nothing is needed. */
     void (*settle)(struct bytes *file);
 };

@@ -99,29 +99,15 @@ static bool dimensions(const uint8_t *chunk, size_t count, uint32_t *width, uint
     return true;
 }
 
-static enum status add_header(struct bytes *file, struct why *why)
+static void write_header(uint8_t *out, uint32_t width, uint32_t height, bool alpha)
 {
-    uint32_t width, height;
-    uint8_t *data;
-    bool alpha;
-
-    if (!dimensions(file->data + BEGIN, file->count - BEGIN, &width, &height, &alpha))
-        return why_fail(why, ST_INVALID, "the WebP file's pixels are damaged");
-    data = malloc(file->count + HEAD + VP8X_DATA);
-    if (!data)
-        return why_fail(why, ST_FULL, "no memory for what stands beside the pixels");
-    memcpy(data, file->data, BEGIN);
-    memcpy(data + BEGIN, "VP8X", 4);
-    write_le32(data + BEGIN + 4, VP8X_DATA);
-    write_le32(data + BEGIN + HEAD, alpha ? FLAG_ALPHA : 0);
+    memcpy(out, "VP8X", 4);
+    write_le32(out + 4, VP8X_DATA);
+    write_le32(out + HEAD, alpha ? FLAG_ALPHA : 0);
     for (int i = 0; i < 3; i++) {
-        data[BEGIN + HEAD + 4 + i] = (uint8_t)((width - 1) >> (8 * i));
-        data[BEGIN + HEAD + 7 + i] = (uint8_t)((height - 1) >> (8 * i));
+        out[HEAD + 4 + i] = (uint8_t)((width - 1) >> (8 * i));
+        out[HEAD + 7 + i] = (uint8_t)((height - 1) >> (8 * i));
     }
-    memcpy(data + BEGIN + HEAD + VP8X_DATA, file->data + BEGIN, file->count - BEGIN);
-    free(file->data);
-    *file = (struct bytes){data, file->count + HEAD + VP8X_DATA};
-    return ST_OK;
 }
 
 static void settle(struct bytes *file)
@@ -129,24 +115,32 @@ static void settle(struct bytes *file)
     write_le32(file->data + 4, (uint32_t)(file->count - 8));
 }
 
-/* What lies behind the file's own end goes. */
-static enum status prepare(struct bytes *file, enum chunks_kind kind, struct why *why)
+/* With a VP8X chunk in front, and without what lies behind the file's own end. */
+static enum status prepare(struct bytes *out, struct span file, enum chunks_kind kind,
+                           struct why *why)
 {
-    size_t end = end_of((struct span){file->data, file->count});
-    enum status st = ST_OK;
+    size_t end = end_of(file), header = 0;
+    uint32_t width = 0, height = 0;
+    bool alpha = false;
 
     if (!end)
         return why_fail(why, ST_INVALID, "the WebP file ends in the middle");
-    file->count = end;
-    if (memcmp(file->data + BEGIN, "VP8X", 4))
-        st = add_header(file, why);
-    else if (file->count < BEGIN + HEAD + VP8X_DATA)
-        st = why_fail(why, ST_INVALID, "the WebP file's header is damaged");
-    if (st)
-        return st;
+    if (memcmp(file.data + BEGIN, "VP8X", 4)) {
+        header = HEAD + VP8X_DATA;
+        if (!dimensions(file.data + BEGIN, end - BEGIN, &width, &height, &alpha))
+            return why_fail(why, ST_INVALID, "the WebP file's pixels are damaged");
+    } else if (end < BEGIN + HEAD + VP8X_DATA || read_le32(file.data + BEGIN + 4) < VP8X_DATA)
+        return why_fail(why, ST_INVALID, "the WebP file's header is damaged");
+    *out = (struct bytes){malloc(end + header), end + header};
+    if (!out->data)
+        return why_fail(why, ST_FULL, "no memory for what stands beside the pixels");
+    memcpy(out->data, file.data, BEGIN);
+    if (header)
+        write_header(out->data + BEGIN, width, height, alpha);
+    memcpy(out->data + BEGIN + header, file.data + BEGIN, end - BEGIN);
     if (kind == CHUNKS_XMP)
-        file->data[BEGIN + HEAD] |= FLAG_XMP;
-    settle(file);
+        out->data[BEGIN + HEAD] |= FLAG_XMP;
+    settle(out);
     return ST_OK;
 }
 
