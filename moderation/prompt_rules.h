@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * prompt_rules.h - a rules file as prompt.c reads it: for that file and prompt_rules.c alone.
+ * prompt_rules.h - a rules file as prompt.c reads it: for that file, and prompt_rules.c and
+ * prompt_load.c, which fill it.
  *
  * All words stand in one trie with two roots: what a token is as it stands, and what a guise is
  * (normal.h). The uses of a word are the steps of entries that it fills. An entry is a word or a
