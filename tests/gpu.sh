@@ -136,9 +136,9 @@ part_picture() {
     local server
 
     "$tree/limner" generate "red apple, flat fluent style emoji" --device $device --model starter \
-        --seed 1 -o "$logs/apple.png" || return 1
+        --seed 1 --marks off -o "$logs/apple.png" || return 1 # every marked copy has other bytes
     "$tree/limner" serve --device $device --model starter --listen 127.0.0.1:18080 \
-        --metrics 127.0.0.1:19090 --state build/gpu/state &
+        --metrics 127.0.0.1:19090 --state build/gpu/state --marks off &
     server=$!
     for _ in $(seq 600); do
         curl -sf http://127.0.0.1:18080/readyz >/dev/null && break
@@ -186,16 +186,17 @@ part_bench_xl() {
 
 # Each is `name: value` lines; the rate is what 32 seats make, and the load is 80 % of it.
 part_serve() {
-    local folder=build/gpu/sd15 seats=(8 32) steps=20 rate server url=http://127.0.0.1:18080
+    local folder=build/gpu/sd15 seats=(8 32) steps=20 marks=on rate server
+    local url=http://127.0.0.1:18080
 
-    [ $device = cpu ] && folder=tests/golden/tiny_sd1 seats=(2) steps=4
+    [ $device = cpu ] && folder=tests/golden/tiny_sd1 seats=(2) steps=4 marks=off # too small for one
     for many in "${seats[@]}"; do
         "$tree/bench_engine" "$folder" --device=$device --seats="$many" --steps=$steps --seconds=20 \
             --only=busy --plans="$logs/plans.tsv" | tee "$logs/busy_$many.txt" || return 1
     done
     rate=$(awk '{print 0.8 * $2}' "$logs/busy_$many.txt")
     "$tree/limner" serve --device $device --model "$folder" --seats "$many" --listen 127.0.0.1:18080 \
-        --metrics 127.0.0.1:19090 --state build/gpu/state &
+        --metrics 127.0.0.1:19090 --state build/gpu/state --marks $marks &
     server=$!
     for _ in $(seq 1200); do
         curl -sf $url/readyz >/dev/null && break

@@ -45,7 +45,7 @@ def run_limner(args, noise_file, dump_file, folder):
                "--model", args.model, "--width", str(args.width), "--height", str(args.height),
                "--steps", str(args.steps), "--guidance", str(args.guidance),
                "--negative", args.negative, "--seed", str(args.seed),
-               "--noise", noise_file, "--dump", dump_file]
+               "--noise", noise_file, "--dump", dump_file, "--marks", "off"]
     if args.sampler:
         command += ["--sampler", args.sampler]
     done = subprocess.run(command + args.more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -37,7 +37,7 @@ def read_misses(path):
 def by_limner(a, prompts):
     def draw(prompt, path):
         subprocess.run([a.limner, "generate", prompt, "--model", a.model, "--seed", str(a.seed),
-                        "-o", path], check=True, stdout=subprocess.DEVNULL,
+                        "--marks", "off", "-o", path], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         return Image.open(path).convert("RGB").copy()
 
