@@ -22,3 +22,9 @@ void api_console_lead(struct service *s, struct http_request *r)
     (void)s;
     send_page(r, web_lead);
 }
+
+void api_console_officer(struct service *s, struct http_request *r)
+{
+    (void)s;
+    send_page(r, web_officer);
+}

@@ -41,6 +41,11 @@ void api_log_key(struct service *s, struct http_request *r)
     ask(s, r, LOGBOOK_KEY, NULL, 0);
 }
 
+void api_log_stats(struct service *s, struct http_request *r)
+{
+    ask(s, r, LOGBOOK_STATS, NULL, 0);
+}
+
 void api_log_proof(struct service *s, struct http_request *r)
 {
     static const struct field fields[] = {

@@ -12,6 +12,7 @@
  *     GET /v1/log/entries?first=[&count=][&reason=] officers: a line of JSON for each
  *     GET /v1/log/search?...[&reason=]              officers: the newest first; by id, sha256,
  * pixels, kind, tenant, model, verdict, decision, from and to (seconds), before (an index), count
+ *     GET /v1/log/stats                             officers: how many of each kind, the head's age
  */
 #ifndef SERVER_API_LOG_H
 #define SERVER_API_LOG_H
@@ -26,6 +27,7 @@ void api_log_proof(struct service *s, struct http_request *r);
 void api_log_consistency(struct service *s, struct http_request *r);
 void api_log_tile(struct service *s, struct http_request *r);
 void api_log_entries(struct service *s, struct http_request *r);
+void api_log_stats(struct service *s, struct http_request *r);
 void api_log_search(struct service *s, struct http_request *r);
 
 #endif /* SERVER_API_LOG_H */

@@ -2,6 +2,7 @@
 #include "server/logbook.h"
 
 #include "base/crypto.h"
+#include "engine/marking.h"
 #include "server/desk.h"
 #include "watermark/layout.h"
 
@@ -311,6 +312,70 @@ static enum status tell_entries(struct logbook *l, const struct logbook_question
     return st;
 }
 
+/* ---- numbers ---- */
+
+static enum status write_counts(struct logbook *l, struct json_out *o, const char *name,
+                                int64_t since_ns, struct why *why)
+{
+    int64_t counts[STORE_LEAF_KINDS] = {0};
+    enum status st = ledger_counts(l->ledger, since_ns, counts, why);
+
+    json_out_object(o, name);
+    for (int i = 0; i < RECORD_KINDS && !st; i++) {
+        if (counts[i])
+            json_out_int(o, record_kind_name((enum record_kind)i), counts[i]);
+    }
+    json_out_object_end(o);
+    return st;
+}
+
+/* What the marker did since the start: as many logged as marked, or pictures were lost on the way.
+ */
+static void write_marker(struct json_out *o, const struct marker *marker)
+{
+    struct marking_stats s;
+
+    if (!marker)
+        return;
+    marking_get_stats(marker, &s);
+    json_out_object(o, "since_start");
+    json_out_int(o, "marked", (int64_t)s.marked);
+    json_out_int(o, "logged", (int64_t)s.logged);
+    json_out_int(o, "weak", (int64_t)s.weak);
+    json_out_int(o, "failed", (int64_t)s.failed);
+    json_out_object_end(o);
+}
+
+static enum status tell_stats(struct logbook *l, const struct logbook_question *q, struct answer *a,
+                              struct why *why)
+{
+    int64_t size = 0, now_s = clock_unix_s();
+    struct store_checkpoint head;
+    enum status st = ledger_size(l->ledger, &size, why);
+
+    if (!st)
+        st = ledger_checkpoint(l->ledger, &head, why);
+    if (st)
+        return st;
+    answer_json(a);
+    json_out_object(&a->json, NULL);
+    json_out_int(&a->json, "size", size);
+    json_out_object(&a->json, "head");
+    json_out_int(&a->json, "size", head.size);
+    json_out_int(&a->json, "age_s", now_s - head.time_ns / NANO);
+    json_out_object_end(&a->json);
+    st = write_counts(l, &a->json, "all", 0, why);
+    if (!st)
+        st = write_counts(l, &a->json, "last_day", (now_s - 86400) * NANO, why);
+    write_marker(&a->json, q->service->marker);
+    json_out_object_end(&a->json);
+    if (st)
+        answer_close(a);
+    else
+        answer_json_end(a);
+    return st;
+}
+
 /* ---- a search ---- */
 
 struct wanted {
@@ -388,6 +453,7 @@ static enum status tell_found(struct logbook *l, const struct logbook_question *
 
 static enum status (*const tell[LOGBOOK_KINDS])(struct logbook *l, const struct logbook_question *q,
                                                 struct answer *a, struct why *why) = {
+    [LOGBOOK_STATS] = tell_stats,
     [LOGBOOK_CHECKPOINT] = tell_checkpoint,
     [LOGBOOK_KEY] = tell_key,
     [LOGBOOK_PROOF] = tell_proof,

@@ -31,6 +31,7 @@ enum logbook_kind {
     LOGBOOK_PROOF,
     LOGBOOK_CONSISTENCY,
     LOGBOOK_TILE,
+    LOGBOOK_STATS,
     LOGBOOK_BUNDLE, /* records, from here on */
     LOGBOOK_ENTRIES_LIST,
     LOGBOOK_SEARCH,

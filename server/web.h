@@ -14,6 +14,7 @@
 extern const char web_appeal[]; /* a template of page.h */
 extern const char web_dashboard[];
 extern const char web_lead[];
+extern const char web_officer[];
 extern const char web_review[];
 
 /* What a page may do beyond that. */

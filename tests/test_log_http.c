@@ -344,6 +344,26 @@ static void records_are_found_by_what_they_say(void **state)
     reply_close(&r);
 }
 
+static void officers_see_how_it_stands(void **state)
+{
+    struct json *root = scene_json(&scene, scene.compliance, "GET", "/v1/log/stats", NULL, 200);
+    struct reply r;
+    (void)state;
+
+    assert_int_equal(scene_int(root, "all.embed"), WRITTEN);
+    assert_int_equal(scene_int(root, "last_day.embed"), WRITTEN);
+    assert_int_equal(scene_int(root, "all.start"), 1);
+    assert_int_equal(scene_int(root, "since_start.marked"), 0);
+    assert_true(scene_int(root, "size") >= scene_int(root, "head.size"));
+    assert_true(scene_int(root, "head.size") >= WRITTEN);
+    scene_done(root);
+    get(scene.owner, "/v1/log/stats", 403, &r);
+    reply_close(&r);
+    get(NULL, "/officer", 200, &r);
+    assert_non_null(strstr(r.body, "The log of pictures"));
+    reply_close(&r);
+}
+
 static void what_is_asked_wrongly_is_said(void **state)
 {
     (void)state;
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(each_look_of_an_officer_is_a_record),
         cmocka_unit_test(entries_come_in_order_and_say_where_they_go_on),
         cmocka_unit_test(records_are_found_by_what_they_say),
+        cmocka_unit_test(officers_see_how_it_stands),
         cmocka_unit_test(what_is_asked_wrongly_is_said),
     };
 

@@ -93,6 +93,9 @@ MUST_USE enum status ledger_entries(struct ledger *l, int64_t first, struct stor
 MUST_USE enum status ledger_search(struct ledger *l, const struct store_search *search,
                                    struct store_leaf *out, int *count, struct why *why);
 void ledger_release(struct store_leaf *leaves, int count);
+/* How many records of each kind came at `since_ns` or later (0: all of them). */
+MUST_USE enum status ledger_counts(struct ledger *l, int64_t since_ns,
+                                   int64_t out[STORE_LEAF_KINDS], struct why *why);
 /* One record. ST_MISSING: there is none, or its bytes have expired. */
 MUST_USE enum status ledger_find(struct ledger *l, int64_t index, struct record *out,
                                  struct why *why);

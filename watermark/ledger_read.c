@@ -78,6 +78,12 @@ enum status ledger_search(struct ledger *l, const struct store_search *search,
     return l->store->ops->leaf_search(l->store, search, out, count, why);
 }
 
+enum status ledger_counts(struct ledger *l, int64_t since_ns, int64_t out[STORE_LEAF_KINDS],
+                          struct why *why)
+{
+    return l->store->ops->leaf_counts(l->store, since_ns, out, why);
+}
+
 static enum status parse(struct record *out, struct store_leaf *leaf, int count, struct why *why)
 {
     enum status st;

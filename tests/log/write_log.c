@@ -32,9 +32,7 @@ static enum status write_log(const char *state, int first, int count, struct why
     if (!st)
         st = store_open(&store, state, why);
     if (!st)
-        st = ledger_open(
-            &ledger, &(struct ledger_options){.store = store, .origin = LEDGERS_ORIGIN, .key = key},
-            why);
+        st = ledger_open(&ledger, &(struct ledger_options){.store = store, .key = key}, why);
     for (int i = 0; !st && i < count; i++) {
         struct record r = ledgers_record(first + i);
 
