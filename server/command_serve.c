@@ -17,6 +17,7 @@
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/desk.h"
+#include "server/detector.h"
 #include "server/generation.h"
 #include "server/grants.h"
 #include "server/history.h"
@@ -79,7 +80,8 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
         .listener[ROUTES_METRICS].until_end = true,
         .io_threads = s->config.io_threads,
         .connections_max = s->config.connections,
-        .tickets_max = jobs_max + ERRANDS_MAX + MATTERS_MAX + LOGBOOK_QUESTIONS,
+        .tickets_max =
+            jobs_max + ERRANDS_MAX + MATTERS_MAX + LOGBOOK_QUESTIONS + DETECTOR_WAITING + 1,
         .body_max = (size_t)s->config.body_max,
         .pending_max = PENDING_MAX,
         .handle = routes_handle,
@@ -340,6 +342,7 @@ static enum status open_marks(struct server *s, struct why *why)
                                           .provider = s->config.provider,
                                           .public_url = s->config.public_url,
                                           .store = s->store};
+    struct detect_tools tools;
     uint8_t key[SIGN_PUBLIC_MAX];
     size_t bytes;
     enum status st;
@@ -353,6 +356,15 @@ static enum status open_marks(struct server *s, struct why *why)
     if (st)
         return st;
     s->service.marker = s->marks.marker;
+    tools = (struct detect_tools){.keys = (const struct mark_key *const *)s->marks.keys->mark,
+                                  .key_count = s->marks.keys->mark_count,
+                                  .fingerprint_key = s->marks.keys->fingerprint,
+                                  .ledger = s->marks.ledger,
+                                  .own = s->marks.keys->certs,
+                                  .provider = s->config.provider};
+    st = detector_open(&s->service.detector, &tools, why);
+    if (st)
+        return st;
     sign_public(key, &bytes, s->marks.keys->ledger);
     return logbook_open(&s->service.logbook, s->marks.ledger, key, why);
 }
@@ -456,6 +468,7 @@ static void tear_down(struct server *s)
 {
     keeper_stop(s->service.keeper);
     desk_stop(s->service.desk);
+    detector_close(&s->service.detector);
     http_close(&s->service.http);
     webhook_close(&s->service.webhook);
     keeper_close(&s->service.keeper);

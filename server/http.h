@@ -42,6 +42,7 @@ struct http_text {
 struct http_request {
     struct http_text method, path, query, body; /* path as sent, cut before '?' */
     char id[HTTP_ID_MAX];                       /* unique; every answer says it as x-request-id */
+    char peer[48];                              /* the address at the other end, as text */
     int listener;                               /* index in the options */
     int route;                                  /* the handler's own marks, for `decorate` */
     int tenant;                                 /* and `answered`; 0 until they are set */

@@ -6,6 +6,7 @@
 #include "server/api_console.h"
 #include "server/api_dashboard.h"
 #include "server/api_decisions.h"
+#include "server/api_detect.h"
 #include "server/api_images.h"
 #include "server/api_jobs.h"
 #include "server/api_log.h"
@@ -239,6 +240,8 @@ static const struct route routes[] = {
     {"POST", "/v1/appeals", false, ON_PUBLIC, NEED_LINK, api_appeals_new, NULL},
     {"GET", "/v1/appeals/", true, ON_PUBLIC, NEED_LINK, api_appeals_one, "POST"},
     {"GET", "/appeal/", true, ON_PUBLIC, NEED_NOTHING, api_decisions_page, "POST"},
+    {"POST", "/v1/detect", false, ON_PUBLIC, NEED_NOTHING, api_detect, NULL},
+    {"GET", "/detect", false, ON_PUBLIC, NEED_NOTHING, api_detect_page, "POST"},
     {"POST", "/v1/review/claim", false, ON_PUBLIC, NEED_REVIEW, api_review_claim, NULL},
     {"GET", "/v1/review/items", false, ON_PUBLIC, NEED_LEAD, api_review_items, NULL},
     {"GET", "/v1/review/items/", true, ON_PUBLIC, NEED_REVIEW, api_review_item, "POST"},

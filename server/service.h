@@ -17,6 +17,7 @@
 
 struct auth;
 struct desk;
+struct detector;
 struct generations;
 struct grants;
 struct history;
@@ -34,7 +35,8 @@ struct service {
     struct desk *desk;
     struct matters *matters; /* requests on their way to the desk */
     struct webhook *webhook;
-    struct logbook *logbook; /* of what was made; NULL: nothing is logged */
+    struct detector *detector; /* of strangers' pictures; NULL: nothing is marked */
+    struct logbook *logbook;   /* of what was made; NULL: nothing is logged */
     struct auth *auth;
     struct tenants *tenants;
     struct judge *judge;    /* of prompts and pictures; NULL in tests of what comes before it */

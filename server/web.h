@@ -13,6 +13,7 @@
 
 extern const char web_appeal[]; /* a template of page.h */
 extern const char web_dashboard[];
+extern const char web_detect[]; /* a template, too */
 extern const char web_lead[];
 extern const char web_officer[];
 extern const char web_review[];

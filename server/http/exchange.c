@@ -4,6 +4,7 @@
 #include "server/http/guest.h"
 
 #include <inttypes.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -185,6 +186,18 @@ static void read_target(struct http_request *r, struct http_text target)
     r->query = (struct http_text){query + 1, target.bytes - r->path.bytes - 1};
 }
 
+/* Its numbers; empty when it has none. */
+static void read_peer(struct http_request *r, h2o_req_t *req)
+{
+    struct sockaddr_storage address;
+    char host[NI_MAXHOST];
+    socklen_t bytes = req->conn->callbacks->get_peername(req->conn, (struct sockaddr *)&address);
+    size_t length = bytes ? h2o_socket_getnumerichost((struct sockaddr *)&address, bytes, host) : 0;
+
+    if (length > 0 && length < sizeof(r->peer))
+        memcpy(r->peer, host, length);
+}
+
 static struct exchange *exchange_open(struct http *h, h2o_req_t *req)
 {
     struct exchange *x = h2o_mem_alloc_shared(&req->pool, sizeof(*x), exchange_dispose);
@@ -200,6 +213,7 @@ static struct exchange *exchange_open(struct http *h, h2o_req_t *req)
     x->request.body = text_of(req->entity);
     x->request.listener = c->gate->index;
     x->request.arrived_us = clock_now_us(&h->clock);
+    read_peer(&x->request, req);
     read_target(&x->request, text_of(req->input.path));
     snprintf(x->request.id, sizeof(x->request.id), "req_%s%02x%08" PRIx64, h->id_prefix,
              (unsigned)loop->index, ++loop->requests);
