@@ -217,12 +217,14 @@ async function look() {
 
     if (answer.error)
         return answer.status === 403 ? "This key does not have the scope compliance." : sentence(answer.error);
-    const s = answer.data, today = s.last_day;
+    const s = answer.data, today = s.last_day, run = s.since_start;
 
     byId("tiles").replaceChildren(
         tile("Records", s.size), tile("Under the signed head", s.head.size, s.size - s.head.size + " not yet"),
         tile("Head signed", s.head.age_s === null ? DASH : duration(s.head.age_s), "ago"),
         tile("Pictures marked", s.all.embed || 0, (today.embed || 0) + " in the last day"),
+        run ? tile("Marked and logged", run.marked + " / " + run.logged,
+            "since the start; " + count(run.weak, "is", "are") + " weak, " + run.failed + " not sent") : "",
         tile("Found again", s.all.detect || 0, (today.detect || 0) + " in the last day"),
         tile("Looks of officers", s.all.read || 0, (today.read || 0) + " in the last day"),
         tile("Jumps of the clock", s.all.clock || 0, (today.clock || 0) + " in the last day"));

@@ -45,6 +45,7 @@ def visit(page, url, key, other, keep):
     page.press("Enter")
     page.wait("document.body.dataset.inside === 'yes'")
     page.wait("document.querySelector('#tiles').innerText.includes('300')")
+    assert "since the start; 0 are weak, 0 not sent" in page.text("#tiles"), page.text("#tiles")
     search(page, id=PICTURE)
     page.wait("document.querySelectorAll('#found tbody tr').length === 1")
     assert PICTURE in page.text("#found")
