@@ -59,37 +59,49 @@ enum status chunks_find(struct bytes *out, struct chunks_range *range, enum chun
     return st;
 }
 
-/* The file with `count` bytes where the block comes, in place of what is cut. */
-static enum status splice(struct bytes *out, struct span file, const struct place *place,
-                          size_t count, struct why *why)
+/* In place: a large file moves to where there is room by its pages, and is not copied. */
+static enum status put(struct bytes *file, const struct container *c, enum chunks_kind kind,
+                       struct span data, struct chunks_range *range, struct why *why)
 {
-    size_t rest = file.count - place->cut.count;
-    size_t at = place->cut.count ? place->cut.start : place->at;
+    const size_t count = c->size(kind, data.count);
+    struct place place;
+    size_t at, rest;
+    enum status st = c->find(&place, kind, (struct span){file->data, file->count}, why);
 
-    *out = (struct bytes){malloc(rest + count), rest + count};
-    if (!out->data)
-        return why_fail(why, ST_FULL, "no memory for what stands beside the pixels");
-    memcpy(out->data, file.data, at);
-    memcpy(out->data + at + count, file.data + at + place->cut.count, rest - at);
+    if (st)
+        return st;
+    at = place.cut.count ? place.cut.start : place.at;
+    rest = file->count - place.cut.count;
+    if (count > place.cut.count) {
+        uint8_t *more = realloc(file->data, rest + count);
+
+        if (!more)
+            return why_fail(why, ST_FULL, "no memory for what stands beside the pixels");
+        file->data = more;
+    }
+    memmove(file->data + at + count, file->data + at + place.cut.count, rest - at);
+    file->count = rest + count;
+    c->write(file->data + at, kind, data);
+    *range = (struct chunks_range){at, count};
     return ST_OK;
 }
 
-static enum status put(struct bytes *out, struct span file, enum chunks_kind kind, struct span data,
-                       struct chunks_range *range, struct why *why)
+/* Into a copy that was made ready. */
+static enum status put_ready(struct bytes *file, const struct container *c, enum chunks_kind kind,
+                             struct span data, struct chunks_range *range, struct why *why)
 {
-    const struct container *c = container_of(file.data, file.count);
-    struct place place;
-    enum status st = c->find(&place, kind, file, why);
+    struct bytes ready = {NULL, 0};
+    enum status st = c->prepare(&ready, (struct span){file->data, file->count}, kind, why);
 
     if (!st)
-        st = splice(out, file, &place, c->size(kind, data.count), why);
-    if (st)
+        st = put(&ready, c, kind, data, range, why);
+    if (st) {
+        bytes_close(&ready);
         return st;
-    *range = (struct chunks_range){place.cut.count ? place.cut.start : place.at,
-                                   c->size(kind, data.count)};
-    c->write(out->data + range->start, kind, data);
-    if (c->settle)
-        c->settle(out);
+    }
+    c->settle(&ready);
+    bytes_close(file);
+    *file = ready;
     return ST_OK;
 }
 
@@ -97,9 +109,7 @@ enum status chunks_put(struct bytes *file, enum chunks_kind kind, const void *da
                        struct chunks_range *range, struct why *why)
 {
     const struct container *c = container_of(file->data, file->count);
-    struct bytes ready = {NULL, 0}, out;
-    struct span from = {file->data, file->count};
-    enum status st = ST_OK;
+    const struct span block = {data, bytes};
 
     if (!c)
         return why_fail(why, ST_INVALID, "this is no PNG, JPEG or WebP file");
@@ -107,16 +117,6 @@ enum status chunks_put(struct bytes *file, enum chunks_kind kind, const void *da
         return why_fail(why, ST_INVALID, "a manifest is a box with something in it");
     if (bytes > (kind == CHUNKS_XMP ? CHUNKS_XMP_MAX : CHUNKS_BYTES_MAX))
         return why_fail(why, ST_INVALID, "%zu bytes beside the pixels are too many", bytes);
-    if (c->prepare) {
-        st = c->prepare(&ready, from, kind, why);
-        from = (struct span){ready.data, ready.count};
-    }
-    if (!st)
-        st = put(&out, from, kind, (struct span){data, bytes}, range, why);
-    bytes_close(&ready);
-    if (st)
-        return st;
-    bytes_close(file);
-    *file = out;
-    return ST_OK;
+    return c->prepare ? put_ready(file, c, kind, block, range, why)
+                      : put(file, c, kind, block, range, why);
 }

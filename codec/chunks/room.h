@@ -32,7 +32,7 @@ struct container {
     /* A copy that is ready for a block. NULL: nothing is needed. */
     enum status (*prepare)(struct bytes *out, struct span file, enum chunks_kind kind,
                            struct why *why);
-    /* After the file has another length. NULL: nothing is needed. */
+    /* After the copy has another length. With `prepare`, or not at all. */
     void (*settle)(struct bytes *file);
 };
 
