@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static char folder[64];
 
@@ -92,7 +93,7 @@ static void another_reader_sees_the_same(void **state)
     size_t count;
     (void)state;
 
-    if (system("openssl version >/dev/null 2>&1") != 0)
+    if (access("/usr/bin/openssl", X_OK))
         skip();
     make_pair(&p, "seen", SIGN_ES256, "Example");
     snprintf(command, sizeof(command),
