@@ -66,7 +66,8 @@ static struct lane_options lane_options(const struct engine *e, int i)
                                  .batch_max = o->seats_max,
                                  .spare = spare_of(o),
                                  .size_max = o->size_max,
-                                 .vae_tile = o->vae_tile};
+                                 .vae_tile = o->vae_tile,
+                                 .beside = o->beside};
 }
 
 static enum status open_lane(struct engine *e, int i, struct why *why)
@@ -86,7 +87,7 @@ static enum status tell_judge(struct engine *e, struct why *why)
     enum status st = ST_OK;
 
     for (int m = 0; m < e->options.model_count && e->options.judge && !st; m++)
-        st = judge_add_model(e->options.judge, m, engine_model_info(e, m)->name,
+        st = judge_add_model(e->options.judge, &e->judged_as[m], engine_model_info(e, m)->name,
                              e->options.model_folder[m], why);
     return st;
 }
@@ -100,6 +101,26 @@ static enum status read_digests(struct engine *e, struct why *why)
     for (int m = 0; m < e->options.model_count && e->options.marker && !st; m++)
         st = digest_folder(e->digest[m], e->options.model_folder[m], why);
     return st;
+}
+
+static enum status open_stages(struct engine *e)
+{
+    e->stages = e->options.stages;
+    return e->stages ? ST_OK
+                     : stages_open(&e->stages, e->options.devices.count, e->options.model_count,
+                                   e->options.seats_max);
+}
+
+static enum status name_models(struct engine *e, struct why *why)
+{
+    for (int m = 0; m < e->options.model_count; m++) {
+        e->slot[m] = stages_model(e->stages, engine_model_info(e, m)->name);
+        if (e->slot[m] < 0)
+            return why_fail(why, ST_FULL,
+                            "there is no room to count what one more model takes: too many were "
+                            "served since the start, and a restart forgets them");
+    }
+    return ST_OK;
 }
 
 /* All devices are of one kind, so what the first one is measured at is true of all. */
@@ -140,13 +161,14 @@ static enum status open_parts(struct engine *e, struct why *why)
     if (!st && e->options.judge)
         st = ring_open(&e->allowed, (size_t)owned_max(e));
     if (!st)
-        st = stages_open(&e->stages, e->options.devices.count, e->options.model_count,
-                         e->options.seats_max);
+        st = open_stages(e);
     if (st)
         return why_fail(why, st, "no memory for the queue");
     st = previews_open(&e->previews, owned_max(e), &e->finish, let_go, e, why);
     for (int i = 0; i < e->options.devices.count && !st; i++)
         st = open_lane(e, i, why);
+    if (!st)
+        st = name_models(e, why);
     if (!st)
         st = tell_judge(e, why);
     if (!st)
@@ -169,6 +191,8 @@ enum status engine_open(struct engine **out, const struct engine_options *option
     if (!e)
         return why_fail(why, ST_FULL, "no memory for the engine");
     e->options = checked;
+    for (int m = 0; m < ENGINE_MODELS_MAX; m++)
+        e->judged_as[m] = -1;
     clock_init_real(&e->clock);
     e->finish = (struct finish){checked.judge, checked.marker, &e->clock};
     pthread_mutex_init(&e->lock, NULL);
@@ -214,13 +238,18 @@ void engine_close(struct engine **engine, int drain_ms)
         ring_shut(e->allowed);
     for (int f = 0; f < e->finishers; f++)
         pthread_join(e->finisher[f], NULL);
+    for (int m = 0; m < ENGINE_MODELS_MAX; m++) {
+        if (e->judged_as[m] >= 0)
+            judge_drop_model(e->options.judge, e->judged_as[m]);
+    }
     save_costs(e);
     for (int i = 0; i < e->lanes; i++)
         lane_close(&e->worker[i].lane);
     schedule_close(&e->schedule);
     ring_close(&e->outbox);
     ring_close(&e->allowed);
-    stages_close(&e->stages);
+    if (!e->options.stages)
+        stages_close(&e->stages);
     pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
     free(e);
@@ -323,6 +352,8 @@ enum status engine_submit(struct engine *e, struct job *const *jobs, int count, 
         fill_entry(jobs[i], now);
         jobs[i]->model_name = engine_model_info(e, jobs[i]->model)->name;
         jobs[i]->weights_sha256 = e->digest[jobs[i]->model];
+        jobs[i]->slot = e->slot[jobs[i]->model];
+        jobs[i]->judged_as = e->judged_as[jobs[i]->model];
         entries[i] = &jobs[i]->entry;
     }
     pthread_mutex_lock(&e->lock);

@@ -20,6 +20,7 @@
 struct engine;
 struct judge;
 struct marker;
+struct stages;
 
 struct engine_options {
     struct devices devices; /* each gets a thread and a copy of every model; count 0: the CPU */
@@ -34,6 +35,9 @@ struct engine_options {
     struct judge *judge;   /* of every picture before it is handed back; borrowed; NULL: nobody */
     struct marker *marker; /* of every picture after that; borrowed; NULL: nobody */
     int vae_tile; /* latents along a tile of a decoded picture; 0: whole if memory allows */
+    bool beside;  /* another engine has memory that it will give back: too little is ST_FULL, and no
+                     reason to decode in tiles from now on */
+    struct stages *stages; /* where times are recorded; borrowed; NULL: the engine has its own */
 };
 
 /* Why a request was not taken. */
@@ -87,7 +91,8 @@ int engine_position(struct engine *e, const struct job *job);
    restart. */
 bool engine_is_healthy(const struct engine *e);
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
-const struct stages *engine_stages(const struct engine *e); /* lives as long as the engine */
+const struct stages *engine_stages(const struct engine *e); /* lives as long as the engine, or as
+                                                               whoever lent them says */
 /* The first device, what all of them hold, and which models decode in tiles. */
 void engine_describe(const struct engine *e, char *text, size_t bytes);
 

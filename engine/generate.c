@@ -309,16 +309,18 @@ static enum status judge_picture(struct run *r)
 {
     struct job *job;
     enum status st;
+    int number;
 
     if (!r->options->judge)
         return ST_OK;
-    st = judge_add_model(r->options->judge, 0, model_info(r->model)->name, r->options->model_folder,
-                         r->why);
+    st = judge_add_model(r->options->judge, &number, model_info(r->model)->name,
+                         r->options->model_folder, r->why);
     if (st)
         return st;
     job = calloc(1, sizeof(*job));
     if (!job)
         return why_fail(r->why, ST_FULL, "no memory to judge the picture");
+    job->judged_as = number;
     st = judge_it(r, job);
     free(job);
     return st;

@@ -55,7 +55,7 @@ void job_pool_close(struct job_pool **pool)
 static void job_clean(struct job *job)
 {
     job->id[0] = '\0';
-    job->model = 0;
+    job->model = job->slot = job->judged_as = 0;
     job->picture = (struct picture){.prompt = job->prompt, .negative = job->negative};
     job->prompt[0] = job->negative[0] = '\0';
     job->format = FORMAT_PNG;

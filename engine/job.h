@@ -68,6 +68,7 @@ struct job {
     /* What is asked, by value: written before the job is put into the engine, read-only after. */
     char id[JOB_ID_MAX];
     int model;              /* index in the engine */
+    int slot, judged_as;    /* its model's number in the stages and at the judge; the engine says */
     struct picture picture; /* its texts point into this job */
     char prompt[JOB_PROMPT_BYTES_MAX + 1], negative[JOB_PROMPT_BYTES_MAX + 1];
     enum format format;

@@ -179,17 +179,46 @@ void gate_leave(struct gate *g)
     pthread_mutex_unlock(&g->lock);
 }
 
-enum status judge_add_model(struct judge *j, int model, const char *name, const char *folder,
+/* A number that is free; below 0: none is. */
+static int take_number(struct judge *j)
+{
+    int number = 0;
+
+    pthread_mutex_lock(&j->lock);
+    while (number < JUDGE_MODELS_MAX && j->model[number].used)
+        number++;
+    if (number < JUDGE_MODELS_MAX)
+        j->model[number].used = true;
+    pthread_mutex_unlock(&j->lock);
+    return number < JUDGE_MODELS_MAX ? number : -1;
+}
+
+enum status judge_add_model(struct judge *j, int *out, const char *name, const char *folder,
                             struct why *why)
 {
+    int number = take_number(j);
     enum status st;
 
-    assert(model >= 0 && model < ENGINE_MODELS_MAX);
-    snprintf(j->model[model].name, sizeof(j->model[model].name), "%s", name);
+    *out = -1;
+    if (number < 0)
+        return why_fail(why, ST_FULL, "more than %d models to judge", JUDGE_MODELS_MAX);
+    snprintf(j->model[number].name, sizeof(j->model[number].name), "%s", name);
     gate_enter(&j->gate, true);
-    st = vision_add_safety(j->vision, folder, &j->model[model].safety, why);
+    st = vision_add_safety(j->vision, folder, &j->model[number].safety, why);
     gate_leave(&j->gate);
+    if (st)
+        judge_drop_model(j, number);
+    else
+        *out = number;
     return st;
+}
+
+void judge_drop_model(struct judge *j, int model)
+{
+    assert(model >= 0 && model < JUDGE_MODELS_MAX);
+    pthread_mutex_lock(&j->lock);
+    j->model[model].used = false;
+    pthread_mutex_unlock(&j->lock);
 }
 
 /* Pictures whose scores are known are scored again: when they changed, nothing that is scored here
@@ -212,7 +241,7 @@ static enum status run_canaries(struct judge *j, struct why *why)
     return st;
 }
 
-int64_t judge_idle(struct judge *j)
+static int64_t idle(struct judge *j)
 {
     struct rules *r = rules_take(j);
     int64_t every_us = (int64_t)policy_settings(r->policy)->canary_minutes * 60000000, left_us;
@@ -228,6 +257,16 @@ int64_t judge_idle(struct judge *j)
     if (run_canaries(j, &why))
         log_error("canary", "%s", why.text);
     return every_us && every_us < LOOK_US ? every_us : LOOK_US;
+}
+
+int64_t judge_idle(struct judge *j)
+{
+    int64_t us;
+
+    pthread_mutex_lock(&j->bench);
+    us = idle(j);
+    pthread_mutex_unlock(&j->bench);
+    return us;
 }
 
 bool judge_is_sound(const struct judge *j)
@@ -306,9 +345,10 @@ enum status judge_open(struct judge **out, const struct judge_options *o, struct
     memcpy(j->secret, o->secret, sizeof(j->secret));
     clock_init_real(&j->clock);
     pthread_mutex_init(&j->lock, NULL);
+    pthread_mutex_init(&j->bench, NULL);
     pthread_mutex_init(&j->gate.lock, NULL);
     pthread_cond_init(&j->gate.changed, NULL);
-    for (int m = 0; m < ENGINE_MODELS_MAX; m++)
+    for (int m = 0; m < JUDGE_MODELS_MAX; m++)
         j->model[m].safety = -1;
     st = open_parts(j, o, why);
     if (st)
@@ -329,6 +369,7 @@ void judge_close(struct judge **judge)
     free(j->docket);
     pthread_cond_destroy(&j->gate.changed);
     pthread_mutex_destroy(&j->gate.lock);
+    pthread_mutex_destroy(&j->bench);
     pthread_mutex_destroy(&j->lock);
     crypto_wipe(j->secret, sizeof(j->secret));
     free(j);

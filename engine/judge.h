@@ -9,9 +9,9 @@
  *
  *     scores -> policy -> precedent -> sealed parcel, audit -> one transaction for the batch
  *
- * One thread of the engine's calls judge_pictures. Where a thread is not named, any may call; what
- * waits for a disk says so. The policy may be replaced at any time: who has the old one keeps it
- * until he is done.
+ * One thread of each engine's calls judge_pictures, and they take turns. Where a thread is not
+ * named, any may call; what waits for a disk says so. The policy may be replaced at any time: who
+ * has the old one keeps it until he is done.
  */
 #ifndef ENGINE_JUDGE_H
 #define ENGINE_JUDGE_H
@@ -46,10 +46,12 @@ struct judge_options {
 MUST_USE enum status judge_open(struct judge **out, const struct judge_options *o, struct why *why);
 void judge_close(struct judge **j); /* when nobody has a policy of it any more */
 
-/* The engine's model number `model`, by its name, and its safety checker when its folder has one.
-   engine_open says so; before the first picture. */
-MUST_USE enum status judge_add_model(struct judge *j, int model, const char *name,
+/* A model by its name, and its safety checker when its folder has one: engine_open says so, before
+   the first picture. *out is what job->judged_as says, until judge_drop_model. A checker whose
+   folder was read before is not read again. */
+MUST_USE enum status judge_add_model(struct judge *j, int *out, const char *name,
                                      const char *folder, struct why *why);
+void judge_drop_model(struct judge *j, int model); /* no picture of it comes any more */
 
 /* Other policies in the place of those that are: all or nothing. Reads files. */
 MUST_USE enum status judge_reload(struct judge *j, const char *policy, const char *shadow,
@@ -98,7 +100,7 @@ void judge_pictures(struct judge *j, struct job *const *jobs, int count);
    to appeal when a preview is left out. Waits while finished pictures are judged. */
 bool judge_preview(struct judge *j, const struct job *job, const struct image *image);
 
-/* What is due with the time: canaries. On the thread of judge_pictures; returns for how many
+/* What is due with the time: canaries. On a thread of judge_pictures; returns for how many
    microseconds nothing is; below 0: ever. */
 int64_t judge_idle(struct judge *j);
 

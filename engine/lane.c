@@ -57,6 +57,7 @@ static enum status size_memory(struct lane *lane, const struct lane_options *o, 
                                   .models = lane->models,
                                   .model_count = o->model_count,
                                   .tile = o->vae_tile,
+                                  .never_less = o->beside,
                                   .carve = carve_seats,
                                   .rehearse = rehearse,
                                   .context = &turn};

@@ -18,6 +18,7 @@ struct lane_options {
     int spare;     /* seats beside these */
     int size_max;  /* pixels, on top of each model's own limit; 0: the model's own */
     int vae_tile;  /* latents along a tile that pictures are decoded in; 0: as memory allows */
+    bool beside;   /* whole, or ST_FULL (engine.h) */
 };
 
 struct lane {

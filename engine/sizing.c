@@ -50,7 +50,7 @@ enum status sizing_take(const struct sizing *s, struct why *why)
         model_set_tile(s->models[m], s->tile);
     do
         st = try(s, &largest, why);
-    while (st == ST_FULL && !s->tile && lower(s->models[largest]));
+    while (st == ST_FULL && !s->tile && !s->never_less && lower(s->models[largest]));
     if (!st)
         s->carve(s->context);
     return st;

@@ -18,6 +18,7 @@ struct sizing {
     struct model *const *models;
     int model_count;
     int tile; /* latents along a tile for every model that can; 0: whole, or as memory allows */
+    bool never_less; /* memory that is short now will not be: ST_FULL before anything is in tiles */
     void (*carve)(void *context); /* what stays carved; called again for each try, and at the end */
     enum status (*rehearse)(void *context, int model, struct why *why);
     void *context;

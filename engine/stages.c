@@ -2,7 +2,9 @@
 #include "engine/stages.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RATIO_UNIT 1000 /* of an error of forecast */
 
@@ -15,6 +17,8 @@
 
 struct stages {
     int lanes, models, batch_max;
+    atomic_int named; /* models; their names do not change any more */
+    char (*name)[MODEL_NAME_MAX];
     atomic_ullong wrong_us;
     struct histogram row[];
 };
@@ -116,13 +120,34 @@ enum status stages_open(struct stages **out, int lanes, int models, int batch_ma
     s->lanes = lanes;
     s->models = models;
     s->batch_max = batch_max;
-    return ST_OK;
+    s->name = calloc((size_t)models, sizeof(*s->name));
+    if (s->name)
+        return ST_OK;
+    stages_close(out);
+    return ST_FULL;
 }
 
 void stages_close(struct stages **s)
 {
+    if (*s)
+        free((*s)->name);
     free(*s);
     *s = NULL;
+}
+
+int stages_model(struct stages *s, const char *name)
+{
+    int named = atomic_load(&s->named);
+
+    for (int m = 0; m < named; m++) {
+        if (!strcmp(s->name[m], name))
+            return m;
+    }
+    if (named == s->models)
+        return -1;
+    snprintf(s->name[named], sizeof(s->name[named]), "%s", name);
+    atomic_store(&s->named, named + 1);
+    return named;
 }
 
 /* --- recording --------------------------------------------------------------------------- */
@@ -139,7 +164,7 @@ void stages_stepped(struct stages *s, int lane, struct job *const *jobs, int cou
             job->times.last_step_us = span.ended_us;
         job->batch_most = count > job->batch_most ? count : job->batch_most;
     }
-    record(s, lane, at_steps(s, jobs[0]->model, count), span.ended_us - span.begun_us);
+    record(s, lane, at_steps(s, jobs[0]->slot, count), span.ended_us - span.begun_us);
 }
 
 static void judge_promise(struct stages *s, int lane, const struct job *job)
@@ -165,8 +190,8 @@ void stages_ended(struct stages *s, const struct job *job)
 
     stages_of(us, &job->times);
     for (int stage = 0; stage < STAGE_COUNT && us[stage] >= 0; stage++)
-        record(s, lane, at_stage(s, job->model, outcome, stage), us[stage]);
-    record(s, lane, at_stage(s, job->model, outcome, STAGE_COUNT),
+        record(s, lane, at_stage(s, job->slot, outcome, stage), us[stage]);
+    record(s, lane, at_stage(s, job->slot, outcome, STAGE_COUNT),
            job->times.ended_us - job->times.received_us);
     if (job->status == ST_OK && job->promised_us)
         judge_promise(s, lane, job);
@@ -215,7 +240,13 @@ struct stages_promises stages_promises(const struct stages *s)
 
 int stages_models(const struct stages *s)
 {
-    return s->models;
+    return atomic_load((atomic_int *)(uintptr_t)&s->named);
+}
+
+const char *stages_model_name(const struct stages *s, int model)
+{
+    assert(model >= 0 && model < stages_models(s));
+    return s->name[model];
 }
 
 int stages_batch_max(const struct stages *s)

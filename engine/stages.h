@@ -14,6 +14,9 @@
  * step, by how many pictures took it. Recording is a few relaxed atomic additions (histogram.h). A
  * lane has histograms of its own, so that devices do not wait for each other's cache lines. Memory
  * is taken when it is opened; pages of numbers that never came are never touched.
+ *
+ * Engines that follow each other share the stages, so that counters never go back: a model keeps
+ * its number as long as it keeps its name.
  */
 #ifndef ENGINE_STAGES_H
 #define ENGINE_STAGES_H
@@ -67,6 +70,10 @@ void stages_of(int64_t us[STAGE_COUNT], const struct job_times *t);
 MUST_USE enum status stages_open(struct stages **out, int lanes, int models, int batch_max);
 void stages_close(struct stages **s);
 
+/* The number of the model of this name, a new one if it is new; below 0: there is no room for one
+   more. One thread at a time asks, and names are never forgotten. */
+int stages_model(struct stages *s, const char *name);
+
 /* These jobs of one model took a step together on a lane whose thread says so: their first and last
    steps are stamped, and the largest step each was in. */
 void stages_stepped(struct stages *s, int lane, struct job *const *jobs, int count,
@@ -85,7 +92,8 @@ void stages_add_early(const struct stages *s, struct histogram *to);
 void stages_add_late(const struct stages *s, struct histogram *to);
 struct stages_promises stages_promises(const struct stages *s);
 
-int stages_models(const struct stages *s);
+int stages_models(const struct stages *s); /* that have a name; from any thread, as the next */
+const char *stages_model_name(const struct stages *s, int model);
 int stages_batch_max(const struct stages *s);
 
 #endif /* ENGINE_STAGES_H */

@@ -105,7 +105,7 @@ static void jobs_are_recorded_by_model_and_outcome(void **state)
     struct stages *s;
 
     assert_int_equal(stages_open(&s, 2, 3, 4), ST_OK);
-    job->model = 1;
+    job->slot = 1;
     job->times = whole();
     job->status = ST_OK;
     stages_ended(s, job);
@@ -143,8 +143,8 @@ static void steps_are_stamped_and_recorded_by_their_pictures(void **state)
     struct stages *s;
 
     assert_non_null(b);
-    *a = (struct job){.model = 1, .entry = {.done = 1, .steps = 2}};
-    b->model = 1;
+    *a = (struct job){.slot = 1, .entry = {.done = 1, .steps = 2}};
+    b->slot = 1;
     b->entry = (struct entry){.done = 1, .steps = 1};
     assert_int_equal(stages_open(&s, 1, 2, 2), ST_OK);
     stages_stepped(s, 0, jobs, 2, (struct stages_span){100, 350});
@@ -193,9 +193,27 @@ static void promises_are_judged_by_their_share(void **state)
     stages_close(&s);
 }
 
+/* Goal: a model that comes again goes on counting, and one too many is told. */
+static void stages_model_keeps_its_number(void **state)
+{
+    struct stages *s;
+
+    (void)state;
+    assert_int_equal(stages_open(&s, 1, 2, 1), ST_OK);
+    assert_int_equal(stages_models(s), 0);
+    assert_int_equal(stages_model(s, "a"), 0);
+    assert_int_equal(stages_model(s, "b"), 1);
+    assert_int_equal(stages_model(s, "a"), 0);
+    assert_int_equal(stages_model(s, "c"), -1);
+    assert_int_equal(stages_models(s), 2);
+    assert_string_equal(stages_model_name(s, 1), "b");
+    stages_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stages_model_keeps_its_number),
         cmocka_unit_test(stages_lie_between_their_borders),
         cmocka_unit_test(a_picture_that_ended_early_has_its_stages_until_then),
         cmocka_unit_test(jobs_are_recorded_by_model_and_outcome),

@@ -200,6 +200,7 @@ void verdicts_open(struct verdicts *v, const char *members)
 {
     struct why why = {""};
     struct judge_options options;
+    int number;
 
     verdicts_say(VERDICTS_REAL);
     *v = (struct verdicts){.store.ops = &ops, .said = STORE_STANDINGS};
@@ -209,9 +210,10 @@ void verdicts_open(struct verdicts *v, const char *members)
         fail_msg("%s", why.text);
     options = verdicts_options(v, verdicts_policy(v->folder, 1, members));
     if (judge_open(&v->judge, &options, &why) ||
-        judge_add_model(v->judge, 0, "tiny", "tests/golden/tiny_sd1", &why))
+        judge_add_model(v->judge, &number, "tiny", "tests/golden/tiny_sd1", &why))
         fail_msg("%s", why.text);
-    verdicts_batch_most(); /* canaries came in one */
+    assert_int_equal(number, 0); /* which clean jobs say */
+    verdicts_batch_most();       /* canaries came in one */
 }
 
 void verdicts_close(struct verdicts *v)

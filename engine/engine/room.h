@@ -55,7 +55,9 @@ struct engine {
     atomic_ullong done, failed, cancelled, late, withheld, steps;
     atomic_llong busy_us; /* devices, with texts, steps and pictures */
     atomic_ullong refused[ENGINE_REFUSALS];
-    struct stages *stages; /* how long everything took */
+    struct stages *stages;            /* how long everything took */
+    int slot[ENGINE_MODELS_MAX];      /* the models' numbers in there, */
+    int judged_as[ENGINE_MODELS_MAX]; /* and at the judge; below 0: he has not heard of it */
 };
 
 /* An engine thread; its argument is a struct worker. */

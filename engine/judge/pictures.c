@@ -17,6 +17,7 @@ struct sitting {
     struct scores scores[JUDGE_BATCH_MAX];
     bool scored[JUDGE_BATCH_MAX];
     bool listed[JUDGE_BATCH_MAX]; /* its decision is in the docket */
+    char weights_sha256[STORE_HASH_MAX];
 };
 
 static_assert(JUDGE_BATCH_MAX <= VISION_BATCH_MAX, "a batch is scored at once");
@@ -98,9 +99,10 @@ static void score(struct sitting *s)
 
     for (int i = 0; i < s->count; i++) {
         images[i] = &s->jobs[i]->image;
-        safety[i] = s->judge->model[s->jobs[i]->model].safety;
+        safety[i] = s->judge->model[s->jobs[i]->judged_as].safety;
     }
     gate_enter(&s->judge->gate, true);
+    snprintf(s->weights_sha256, sizeof(s->weights_sha256), "%s", vision_sha256(vision));
     st = vision_score(vision, s->scores, images, safety, s->count, &why);
     for (int i = 0; i < s->count; i++) {
         if (st)
@@ -124,7 +126,7 @@ static void decide(struct verdict *out, struct judge *j, const struct policy *po
     const struct policy_case c = {.scores = scores,
                                   .tenant = o->tenant,
                                   .context = o->context[0] ? o->context : NULL,
-                                  .generator = j->model[job->model].name,
+                                  .generator = j->model[job->judged_as].name,
                                   .is_open = breaker_ask,
                                   .breakers = &ask};
 
@@ -169,9 +171,8 @@ static void describe(struct store_decision *row, const struct sitting *s, int i)
     row->height = job->image.height;
     row->format = (int)job->format;
     row->quality = job->quality;
-    snprintf(row->model, sizeof(row->model), "%s", s->judge->model[job->model].name);
-    snprintf(row->weights_sha256, sizeof(row->weights_sha256), "%s",
-             vision_sha256(s->judge->vision));
+    snprintf(row->model, sizeof(row->model), "%s", s->judge->model[job->judged_as].name);
+    memcpy(row->weights_sha256, s->weights_sha256, sizeof(row->weights_sha256));
     if (s->scored[i])
         scores_print(row->scores, &s->scores[i]);
     subject_of(s->judge, row->subject, o->tenant, job->prompt, job->pixels_sha256);
@@ -297,6 +298,7 @@ void judge_pictures(struct judge *j, struct job *const *jobs, int count)
                                    "has restarted");
     if (!judge_is_sound(j))
         return;
+    pthread_mutex_lock(&j->bench);
     rules = rules_take(j);
     s.rules = rules;
     score(&s);
@@ -309,11 +311,12 @@ void judge_pictures(struct judge *j, struct job *const *jobs, int count)
     }
     record(&s);
     rules_put(j, rules);
+    pthread_mutex_unlock(&j->bench);
 }
 
 bool judge_preview(struct judge *j, const struct job *job, const struct image *image)
 {
-    int safety = j->model[job->model].safety;
+    int safety = j->model[job->judged_as].safety;
     struct rules *rules;
     struct scores scores;
     struct why why = {""};

@@ -22,13 +22,15 @@
 
 #include <pthread.h>
 
+#define JUDGE_MODELS_MAX (2 * ENGINE_MODELS_MAX) /* of two engines */
+
 /* All that one version of the policy brings. */
 struct rules {
     struct policy *policy;
     struct policy *shadow;       /* NULL: no candidate runs beside it */
     struct prompt_rules *prompt; /* NULL: the policy names none */
     struct drift *drift;
-    unsigned kept;      /* a bit for each category whose reference is; the judging thread's */
+    unsigned kept;      /* a bit for each category whose reference is; at the bench */
     int holders;        /* under the judge's lock; the judge itself is one of the newest's */
     struct rules *next; /* older ones that somebody still has */
 };
@@ -55,14 +57,16 @@ struct judge {
     struct gate gate;
     struct vision *vision; /* who passed the gate */
     struct {
+        bool used; /* under the lock */
         char name[MODEL_NAME_MAX];
         int safety; /* the vision's number; below 0: none */
-    } model[ENGINE_MODELS_MAX];
+    } model[JUDGE_MODELS_MAX];
 
     struct breaker *breaker;
-    struct docket *docket; /* the thread's that judges finished pictures */
-    int64_t canary_us;     /* when they are due, on the judge's clock; that thread's */
-    bool canary_wanted;    /* at once: the classifiers have failed */
+    pthread_mutex_t bench; /* whose turn it is to judge finished pictures: of what follows */
+    struct docket *docket;
+    int64_t canary_us;  /* when they are due, on the judge's clock */
+    bool canary_wanted; /* at once: the classifiers have failed */
     atomic_bool unsound;
     struct judge_counts {
         atomic_ullong pictures, by_action[BAND_COUNT], by_cause[CAUSE_COUNT];
@@ -90,7 +94,7 @@ MUST_USE enum status precedent_of(const struct judge *j, const char *tenant, con
 
 /* What was learned under this very policy before. */
 void reference_restore(struct judge *j, struct rules *r);
-/* What has been learned since, into the store; on the thread of judge_pictures. */
+/* What has been learned since, into the store; at the bench. */
 void reference_keep(struct judge *j, struct rules *r);
 
 #endif /* ENGINE_JUDGE_ROOM_H */
