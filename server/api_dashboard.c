@@ -35,10 +35,9 @@ static void add_steps(struct history_counts *c, const struct stages *stages, int
     }
 }
 
-static void add_model(struct service *s, struct history_view *v, int model)
+static void add_model(struct service *s, struct history_view *v, const struct stages *stages,
+                      int model)
 {
-    const struct stages *stages = engine_stages(atomic_load(&s->engine));
-
     stages_add_pictures(stages, model, OUTCOME_OK, &v->series[HISTORY_PICTURE]);
     for (enum stage i = 0; i < STAGE_COUNT; i++)
         stages_add(stages, model, OUTCOME_OK, i, &v->series[HISTORY_STAGE + i]);
@@ -72,15 +71,15 @@ static void add_judged(struct service *s, struct history_counts *c)
 
 void api_dashboard_look(struct service *s)
 {
-    struct engine *e = service_engine(s);
     int64_t now_us = clock_now_us(&s->clock);
+    struct engine *e = history_is_due(s->history, now_us) ? service_take_engine(s) : NULL;
     struct engine_stats stats;
     struct history_view *v;
 
-    if (!e || !history_is_due(s->history, now_us))
+    if (!e)
         return;
     v = history_look(s->history);
-    engine_get_stats(e, &stats);
+    engines_get_stats(s->engines, &stats);
     v->now_us = now_us;
     v->unix_s = clock_unix_s();
     v->waiting = stats.waiting;
@@ -89,8 +88,9 @@ void api_dashboard_look(struct service *s)
     v->lanes = stats.seats / stages_batch_max(engine_stages(e));
     add_counts(s, &v->counts, &stats);
     add_judged(s, &v->counts);
-    for (int m = 0; m < engine_model_count(e); m++)
-        add_model(s, v, m);
+    for (int m = 0; m < stages_models(engine_stages(e)); m++)
+        add_model(s, v, engine_stages(e), m);
+    engines_put(s->engines, e);
     history_note(s->history);
 }
 
@@ -114,11 +114,11 @@ static int64_t read_since(struct http_text query)
     return value;
 }
 
-static void write_now(struct json_out *o, const struct engine *e)
+static void write_now(struct json_out *o, struct service *s, const struct engine *e)
 {
     struct engine_stats stats;
 
-    engine_get_stats(e, &stats);
+    engines_get_stats(s->engines, &stats);
     json_out_object(o, "now");
     json_out_int(o, "waiting", stats.waiting);
     json_out_int(o, "oldest_us", stats.oldest_us);
@@ -146,13 +146,13 @@ static void write_steps(struct json_out *o, const struct engine *e)
     const struct stages *stages = engine_stages(e);
 
     json_out_array(o, "steps");
-    for (int m = 0; m < engine_model_count(e); m++) {
+    for (int m = 0; m < stages_models(stages); m++) {
         for (int rows = 1; rows <= stages_batch_max(stages); rows++) {
             struct histogram h = {.count = 0};
 
             stages_add_steps(stages, m, rows, &h);
             if (h.count)
-                write_step(o, engine_model_info(e, m)->name, rows, &h);
+                write_step(o, stages_model_name(stages, m), rows, &h);
         }
     }
     json_out_array_end(o);
@@ -226,7 +226,7 @@ static void write_moderation(struct service *s, struct json_out *o)
 
 void api_dashboard_data(struct service *s, struct http_request *r)
 {
-    const struct engine *e = service_engine(s);
+    struct engine *e = service_take_engine(s);
     struct answer answer;
     struct json_out *o = &answer.json;
 
@@ -237,8 +237,9 @@ void api_dashboard_data(struct service *s, struct http_request *r)
     json_out_int(o, "unix_s", clock_unix_s());
     json_out_string(o, "unready", service_unready(s)); /* null: it is ready */
     if (e) {
-        write_now(o, e);
+        write_now(o, s, e);
         write_steps(o, e);
+        engines_put(s->engines, e);
     }
     if (s->judge)
         write_moderation(s, o);

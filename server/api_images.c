@@ -205,7 +205,7 @@ void images_begin(struct errand *e)
     struct generation *g;
     struct answer answer;
 
-    if (!service_engine(s)) {
+    if (!service_is_open(s)) {
         answer_fail_http(&answer, 503, (struct failure){.retry_after_ms = 2000},
                          "the server is stopping");
         http_ticket_answer(e->ticket, &answer);

@@ -23,12 +23,11 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
                         int count)
 {
     struct health_gpu gpus[HEALTH_GPUS_MAX];
-    struct engine *e = service_engine(s);
+    struct engine *e = service_take_engine(s);
     struct metrics_page page = {
         .version = LIMNER_VERSION,
         .names = names,
         .name_count = count,
-        .engine = e,
         .judge = s->judge,
         .hook = atomic_load(&s->draining) ? NULL : s->hook, /* closed while it drains */
         .now_s = clock_unix_s()};
@@ -38,8 +37,11 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
     struct process_use use;
     struct answer answer;
 
-    if (e)
-        engine_get_stats(e, &stats);
+    if (e) {
+        engines_get_stats(s->engines, &stats);
+        page.stats = &stats;
+        page.stages = engine_stages(e);
+    }
     process_look(&use);
     copy_gpus(s, &page, gpus);
     const struct metrics_extra extra[] = {
@@ -71,6 +73,15 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
          (double)stats.busy_us / 1e6},
         {"limner_denoise_steps_total", "Denoising steps, over all pictures.", true,
          (double)stats.steps},
+        {"limner_model_swaps_total",
+         "Times that other models were put in the place of those before.", true,
+         (double)atomic_load(&s->swaps)},
+        {"limner_model_swaps_failed_total", "Times that this was tried in vain; the log says why.",
+         true, (double)atomic_load(&s->swaps_failed)},
+        {"limner_model_swap_underway", "1 while other models are loaded.", false,
+         atomic_load(&s->swapping)},
+        {"limner_model_loaded_timestamp_seconds", "Since when these models serve, in Unix time.",
+         false, (double)atomic_load(&s->loaded_s)},
         {"process_start_time_seconds", "When limner was started, in Unix time.", false,
          (double)s->started_s},
         {"process_cpu_seconds_total", "Processor time of all threads.", true, use.cpu_s},
@@ -93,5 +104,7 @@ void api_metrics_handle(struct service *s, struct http_request *r, const char *c
     answer_text(&answer, 200, "text/plain; version=0.0.4", NULL);
     if (metrics_write(&s->metrics, &page, &answer.raw))
         answer_fail_http(&answer, 503, (struct failure){0}, "the server is out of memory");
+    if (e)
+        engines_put(s->engines, e);
     http_answer(r, &answer);
 }

@@ -7,7 +7,8 @@
  *
  * The main thread is also the one that may wait for a disk: twice a second it looks whether
  * somebody made or revoked a key, and SIGHUP makes it read the tenants, their limits and the
- * policies again. Requests under way keep what they were granted.
+ * policies again, and load other models beside those that serve (loader.h). Requests under way keep
+ * what they were granted, and their models.
  */
 #include "base/log.h"
 #include "base/sign.h"
@@ -24,6 +25,7 @@
 #include "server/judging.h"
 #include "server/keeper.h"
 #include "server/listen.h"
+#include "server/loader.h"
 #include "server/logbook.h"
 #include "server/marks.h"
 #include "server/matter.h"
@@ -50,8 +52,6 @@
 #define MATTERS_MAX  256  /* requests about decisions among them */
 #define JOBS_SPARE   16   /* pictures that are being encoded, or whose answer is on its way */
 
-enum loading { LOADING, LOADED, LOAD_FAILED };
-
 struct server {
     struct config config;
     int arg_count; /* what it was read from, to be read again */
@@ -63,12 +63,8 @@ struct server {
     struct store *store;
     bool store_failed;         /* as it was said already */
     struct store_usage *usage; /* room for STORE_USAGE_MAX */
-    struct engine *engine;
-    pthread_t loader;
-    atomic_int loading;
-    struct why why;   /* of the loader */
-    char plans[4096]; /* where a GPU remembers what it was prepared for */
-    char costs[4096]; /* and where it is kept what steps cost */
+    struct loader loader;
+    bool serves, failed; /* the first models are there, or cannot be had */
 };
 
 /* ---- start ---- */
@@ -100,67 +96,6 @@ static enum status open_http(struct server *s, int jobs_max, struct why *why)
             return st;
     }
     return http_open(&s->service.http, &options, why);
-}
-
-/* For the person in front of a terminal: where it is, and a request that works. */
-static void greet(const struct server *s)
-{
-    int port = http_port(s->service.http, ROUTES_PUBLIC);
-    bool open = auth_count(s->service.auth) == 0;
-
-    printf(
-        "\nlimner serves %s on http://127.0.0.1:%d\n\n"
-        "  curl -s http://127.0.0.1:%d/v1/images/generations -H 'Content-Type: application/json' "
-        "\\\n"
-        "    -H 'Accept: image/png'%s -d '{\"prompt\": \"red apple, flat fluent style emoji\", "
-        "\"seed\": 1}' -o apple.png\n\n",
-        engine_model_info(s->engine, 0)->name, port, port,
-        open ? "" : " -H \"Authorization: Bearer $LIMNER_API_KEY\"");
-    printf("http://127.0.0.1:%d/dashboard shows where the time goes.\n\n",
-           http_port(s->service.http, ROUTES_METRICS));
-    if (open)
-        puts("No key was made yet, so whoever is on this machine may ask without one;\n"
-             "`limner key create` makes the first.\n");
-    fflush(stdout);
-}
-
-static void *load(void *memory)
-{
-    struct server *s = memory;
-    const struct config *c = &s->config;
-    struct engine_options options = {
-        .model_count = c->model_count,
-        .seats_max = c->seats,
-        .queue_max = c->queue,
-        .size_max = c->size_max,
-        .queue_s = c->queue_s,
-        .costs = s->costs,
-        .judge = s->service.judge,
-        .marker = s->service.marker,
-        .vae_tile = c->vae_tile,
-    };
-    struct device_options device = {
-        .threads = c->threads, .precision = c->precision, .plans = s->plans};
-    int64_t begun_us = clock_now_us(&s->service.clock);
-    char text[512];
-
-    snprintf(s->plans, sizeof(s->plans), "%s/plans.tsv", c->state);
-    snprintf(s->costs, sizeof(s->costs), "%s/costs.tsv", c->state);
-    for (int i = 0; i < c->model_count; i++)
-        options.model_folder[i] = c->model[i];
-    if (devices_find(&options.devices, c->device, device, &s->why) ||
-        engine_open(&s->engine, &options, &s->why)) {
-        atomic_store(&s->loading, LOAD_FAILED);
-        return NULL;
-    }
-    engine_describe(s->engine, text, sizeof(text));
-    s->service.loaded_s = clock_unix_s();
-    atomic_store(&s->service.engine, s->engine);
-    log_info("ready", "%s load_ms=%lld", text,
-             (long long)((clock_now_us(&s->service.clock) - begun_us) / 1000));
-    greet(s);
-    atomic_store(&s->loading, LOADED);
-    return NULL;
 }
 
 /* ---- who may ask ---- */
@@ -299,6 +234,7 @@ static void reload(struct server *s)
         set_limits(&s->service, &fresh);
         judging_reload(&s->service, &fresh);
         addresses_reload(&s->service, &fresh);
+        loader_change(&s->loader, &fresh);
         log_info("reloaded", "tenants=%d", fresh.tenant_count);
         config_compare(&s->config, &fresh, other, sizeof(other));
         if (other[0])
@@ -379,7 +315,8 @@ static enum status start(struct server *s, struct why *why)
     set_limits(&s->service, &s->config);
     s->service.size_max = s->config.size_max;
     s->service.seats = s->config.seats;
-    st = open_keys(s, why);
+    st = engines_open(&s->service.engines) ? why_fail(why, ST_FULL, "no memory for the models")
+                                           : open_keys(s, why);
     if (!st)
         st = judging_open(&s->judging, &s->service, &s->config, s->store, why);
     if (!st)
@@ -397,9 +334,7 @@ static enum status start(struct server *s, struct why *why)
         return st;
     log_info("listening", "api=%d metrics=%d", http_port(s->service.http, ROUTES_PUBLIC),
              http_port(s->service.http, ROUTES_METRICS));
-    if (pthread_create(&s->loader, NULL, load, s))
-        return why_fail(why, ST_FULL, "cannot start a thread to load the models");
-    return ST_OK;
+    return loader_start(&s->loader, &s->service, &s->config, why);
 }
 
 /* ---- run and stop ---- */
@@ -425,6 +360,25 @@ static void look_at_gpus(struct server *s, struct health *health)
     pthread_mutex_unlock(&s->service.gpus_lock);
 }
 
+/* False: there is nothing to serve with. */
+static bool look_at_models(struct server *s)
+{
+    switch (loader_look(&s->loader)) {
+    case LOADER_SERVES:
+        s->serves = true;
+        break;
+    case LOADER_AGAIN:
+        reload(s);
+        break;
+    case LOADER_FAILED:
+        s->failed = true;
+        return false;
+    case LOADER_NOTHING:
+        break;
+    }
+    return engines_are_healthy(s->service.engines);
+}
+
 /* Until a signal to end comes, or there is nothing left to serve with. */
 static void run(struct server *s, struct health *health, const sigset_t *signals)
 {
@@ -442,9 +396,7 @@ static void run(struct server *s, struct health *health, const sigset_t *signals
             look_at_keys(s);
         if (looks % USAGE_LOOKS == 0)
             save_usage(s);
-        if (atomic_load(&s->loading) == LOAD_FAILED)
-            return;
-        if (atomic_load(&s->loading) == LOADED && !engine_is_healthy(s->engine))
+        if (!look_at_models(s))
             return;
     }
 }
@@ -475,6 +427,8 @@ static void tear_down(struct server *s)
     desk_close(&s->service.desk);
     matters_close(&s->service.matters);
     generations_close(&s->service.generations);
+    loader_close(&s->loader);
+    engines_close(&s->service.engines);
     history_close(&s->service.history);
     judging_close(&s->judging, &s->service);
     logbook_close(&s->service.logbook);
@@ -486,9 +440,10 @@ static void tear_down(struct server *s)
     free(s->usage);
 }
 
-static void stop(struct server *s, const sigset_t *signals)
+/* False: other models are still being loaded, and whatever that uses cannot be closed. */
+static bool stop(struct server *s, const sigset_t *signals)
 {
-    bool finished;
+    bool finished, loading;
 
     atomic_store(&s->service.draining, true);
     http_drain(s->service.http);
@@ -498,14 +453,15 @@ static void stop(struct server *s, const sigset_t *signals)
              keeper_busy(s->service.keeper), s->config.drain_s);
     finished = wait_for_answers(s, s->config.drain_s * 1000, signals);
     save_usage(s);
-    pthread_join(s->loader, NULL);
-    engine_close(&s->engine, 0);
-    atomic_store(&s->service.engine, NULL);
+    loading = loader_is_busy(&s->loader);
+    engines_stop(s->service.engines);
     keeper_stop(s->service.keeper);
     desk_stop(s->service.desk);
     wait_for_answers(s, FLUSH_MS, signals);
-    tear_down(s);
+    if (!loading)
+        tear_down(s);
     log_info("stopped", "%s", finished ? "everything was answered" : "not everything was made");
+    return !loading;
 }
 
 /* The code to end with; s is torn down, unless it is COMMAND_ABANDON. A device that failed needs a
@@ -525,20 +481,21 @@ static int serve(struct server *s, const sigset_t *signals)
     }
     run(s, health, signals);
     health_close(&health);
-    if (atomic_load(&s->loading) == LOADING) {
+    if (!s->serves && !s->failed) {
         log_info("stopped", "while the models were being loaded");
         return COMMAND_ABANDON;
     }
-    if (atomic_load(&s->loading) == LOAD_FAILED) {
-        log_error("cannot_load", "%s", s->why.text);
+    if (s->failed) {
+        log_error("cannot_load", "%s", s->loader.why.text);
         code = 1;
-    } else if (!engine_is_healthy(s->engine)) {
+    } else if (!engines_are_healthy(s->service.engines)) {
         code = restart_may(clock_unix_s()) ? COMMAND_RESTART : 1;
         log_error("device_failed", "%s",
                   code == 1 ? "too often: a supervisor should look at it"
                             : "this program starts again");
     }
-    stop(s, signals);
+    if (!stop(s, signals) && !code)
+        code = COMMAND_ABANDON;
     return code;
 }
 
@@ -555,8 +512,7 @@ static void take_signals(sigset_t *signals)
 
 int command_serve(int count, char **args)
 {
-    struct server s = {.loading = LOADING,
-                       .arg_count = count,
+    struct server s = {.arg_count = count,
                        .args = args,
                        .sole = -1,
                        .service.gpus_lock = PTHREAD_MUTEX_INITIALIZER};

@@ -37,7 +37,7 @@ enum kind {
     KIND_SECRET, /* a text that names a file; what the environment has is the secret itself */
     KIND_URL,
     KIND_TILE,
-    KIND_MODELS,
+    KIND_MODELS, /* folders that a running server can change */
     KIND_PRECISION,
     KIND_ACCESS,
     KIND_SWITCH,
@@ -590,7 +590,9 @@ void config_help(FILE *out)
         "    limner serve [--config FILE] [flags]\n\n"
         "Every flag is also LIMNER_... in the environment and a name in the file, which is YAML:\n"
         "`listen: 127.0.0.1:8080`, `model: [DIR]`. Flags win over the environment, and that over\n"
-        "the file. SIGHUP reads keys, tenants, the limits of requests and the policies again.\n\n",
+        "the file. SIGHUP reads keys, tenants, the limits of requests, the policies and the "
+        "models\n"
+        "again.\n\n",
         out);
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
         char flag[48];
@@ -708,19 +710,9 @@ enum status config_print(const struct config *c, FILE *out)
 static bool is_same(const struct config *a, const struct config *b, const struct setting *s)
 {
     char first[NUMBER_MAX], second[NUMBER_MAX];
+    const char *left = draft_value(a, s, first), *right = draft_value(b, s, second);
 
-    if (s->kind != KIND_MODELS) {
-        const char *left = draft_value(a, s, first), *right = draft_value(b, s, second);
-
-        return left && right ? !strcmp(left, right) : left == right;
-    }
-    if (a->model_count != b->model_count)
-        return false;
-    for (int i = 0; i < a->model_count; i++) {
-        if (strcmp(a->model[i], b->model[i]))
-            return false;
-    }
-    return true;
+    return left && right ? !strcmp(left, right) : left == right;
 }
 
 void config_compare(const struct config *a, const struct config *b, char *out, size_t bytes)
@@ -730,7 +722,7 @@ void config_compare(const struct config *a, const struct config *b, char *out, s
     out[0] = '\0';
     for (size_t i = 0; i < COUNT_OF(settings) && used < bytes; i++) {
         if (settings[i].kind != KIND_LIMIT && settings[i].kind != KIND_FILE &&
-            !is_same(a, b, &settings[i]))
+            settings[i].kind != KIND_MODELS && !is_same(a, b, &settings[i]))
             used += (size_t)snprintf(out + used, bytes - used, "%s%s", used ? "," : "",
                                      settings[i].name);
     }

@@ -85,6 +85,8 @@ void generation_put(struct generation *g)
         tenant_end(g->service->tenants, &g->grant);
     for (int i = 0; i < g->count; i++)
         job_put(all->jobs, g->job[i]);
+    if (g->engine)
+        engines_put(g->service->engines, g->engine);
     put(all, g);
 }
 
@@ -161,8 +163,10 @@ static void fill_job(struct job *job, struct generation *g, const struct order *
 
 void generation_fill(struct generation *g, struct service *s, const struct order *order)
 {
-    const struct model_info *info = engine_model_info(atomic_load(&s->engine), order->model);
+    const struct model_info *info = engine_model_info(order->engine, order->model);
 
+    engines_hold(s->engines, order->engine);
+    g->engine = order->engine;
     g->service = s;
     g->raw = order->raw;
     g->prompt_tokens = info->prompt_tokens;
@@ -208,7 +212,7 @@ enum status generation_submit(struct generation *g, struct answer *refusal)
 {
     struct service *s = g->service;
     int64_t finish_us;
-    enum status st = engine_submit(atomic_load(&s->engine), g->job, g->count, &finish_us);
+    enum status st = engine_submit(g->engine, g->job, g->count, &finish_us);
 
     if (!st)
         return ST_OK;

@@ -15,8 +15,9 @@ struct outcomes; /* of keeper.h */
 
 struct generation {
     struct service *service;
-    void *owner;                                         /* whose it is */
-    void (*finished)(struct generation *g);              /* the last job is done; on its thread */
+    struct engine *engine;                  /* that makes them; held until this is given back */
+    void *owner;                            /* whose it is */
+    void (*finished)(struct generation *g); /* the last job is done; on its thread */
     void (*made)(struct generation *g, struct job *job); /* or NULL: this one is; before that */
     /* Its records were read, on the keeper's thread; NULL: they could not be, and `st` says so. The
        row of what waits for a person, if anything does, is written. */

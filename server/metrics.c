@@ -171,7 +171,7 @@ static void write_all(FILE *page, const struct metrics *m, const struct metrics_
     write_durations(page, m, what->names, what->name_count);
     write_gpus(page, what->gpus, what->gpu_count);
     write_extra(page, what->extra, what->extra_count);
-    metrics_write_refusals(page, m, what->engine);
+    metrics_write_refusals(page, m, what->stats);
     if (what->judge)
         metrics_write_moderation(page, &m->moderation, what->judge, what->hook, what->now_s);
     metrics_write_marks(page, what->marker);
@@ -179,8 +179,8 @@ static void write_all(FILE *page, const struct metrics *m, const struct metrics_
         desk_numbers_expose(page, what->reviews);
     if (what->webhooks)
         write_webhooks(page, what->webhooks);
-    if (what->engine)
-        metrics_write_engine(page, m, what->engine);
+    if (what->stages)
+        metrics_write_engine(page, m, what->stages);
 }
 
 enum status metrics_write(const struct metrics *m, const struct metrics_page *what,

@@ -21,11 +21,12 @@
 
 #define METRICS_ROUTES_MAX 48
 #define METRICS_CODES_MAX  24
-#define METRICS_MODELS_MAX 8
+#define METRICS_MODELS_MAX 32 /* by name, since the start */
 
 struct desk_numbers;
-struct engine;
+struct engine_stats;
 struct marker;
+struct stages;
 struct webhook_stats;
 
 /* Why requests were refused before the engine was asked. */
@@ -66,7 +67,8 @@ struct metrics_page {
     const char *version;
     const char *const *names; /* the routes' labels */
     int name_count;
-    const struct engine *engine; /* NULL: there is none yet, or no longer */
+    const struct engine_stats *stats; /* NULL: there is no engine yet, or no longer */
+    const struct stages *stages;      /* NULL with them */
     const struct metrics_extra *extra;
     int extra_count;
     const struct health_gpu *gpus;

@@ -39,22 +39,21 @@ static void write_series(FILE *page, const char *family, const char *labels,
         exposition_histogram(page, family, labels, bounds, h);
 }
 
-static void label_of(char out[EXPOSITION_LABEL_MAX], const struct engine *e, int model)
+static void label_of(char out[EXPOSITION_LABEL_MAX], const struct stages *s, int model)
 {
-    exposition_label(out, engine_model_info(e, model)->name);
+    exposition_label(out, stages_model_name(s, model));
 }
 
-static void write_pictures(FILE *page, const struct engine *e)
+static void write_pictures(FILE *page, const struct stages *s)
 {
     static const char family[] = "limner_picture_duration_seconds";
-    const struct stages *s = engine_stages(e);
 
     exposition_head(page, family, "histogram",
                     "From a request's last byte until its picture was made, or given up.");
     for (int m = 0; m < stages_models(s); m++) {
         char labels[LABELS_MAX], model[EXPOSITION_LABEL_MAX];
 
-        label_of(model, e, m);
+        label_of(model, s, m);
         for (enum stages_outcome o = 0; o < OUTCOME_COUNT; o++) {
             struct histogram h = {.count = 0};
 
@@ -65,12 +64,11 @@ static void write_pictures(FILE *page, const struct engine *e)
     }
 }
 
-static void write_stages_of(FILE *page, const char *family, const struct engine *e, int m)
+static void write_stages_of(FILE *page, const char *family, const struct stages *s, int m)
 {
-    const struct stages *s = engine_stages(e);
     char labels[LABELS_MAX], model[EXPOSITION_LABEL_MAX];
 
-    label_of(model, e, m);
+    label_of(model, s, m);
     for (int i = 0; i < STAGE_COUNT * OUTCOME_COUNT; i++) {
         enum stage stage = (enum stage)(i / OUTCOME_COUNT);
         enum stages_outcome o = (enum stages_outcome)(i % OUTCOME_COUNT);
@@ -84,34 +82,33 @@ static void write_stages_of(FILE *page, const char *family, const struct engine 
 }
 
 /* Sending belongs to requests, which may have several pictures, and is counted by the server. */
-static void write_stages(FILE *page, const struct metrics *m, const struct engine *e)
+static void write_stages(FILE *page, const struct metrics *m, const struct stages *s)
 {
     static const char family[] = "limner_stage_duration_seconds";
 
     exposition_head(page, family, "histogram",
                     "Stages of a picture, each with the wait before it; send: of an answer.");
-    for (int i = 0; i < stages_models(engine_stages(e)); i++) {
+    for (int i = 0; i < stages_models(s); i++) {
         struct histogram h = {.count = 0};
         char labels[LABELS_MAX], model[EXPOSITION_LABEL_MAX];
 
-        write_stages_of(page, family, e, i);
+        write_stages_of(page, family, s, i);
         histogram_add(&h, &m->send[i]);
-        label_of(model, e, i);
+        label_of(model, s, i);
         snprintf(labels, sizeof(labels), "stage=\"send\",model=\"%s\",outcome=\"ok\"", model);
         write_series(page, family, labels, &stage_bounds, &h);
     }
 }
 
-static void write_steps(FILE *page, const struct engine *e)
+static void write_steps(FILE *page, const struct stages *s)
 {
     static const char family[] = "limner_denoise_step_duration_seconds";
-    const struct stages *s = engine_stages(e);
 
     exposition_head(page, family, "histogram", "One step of the network, by pictures in it.");
     for (int m = 0; m < stages_models(s); m++) {
         char labels[LABELS_MAX], model[EXPOSITION_LABEL_MAX];
 
-        label_of(model, e, m);
+        label_of(model, s, m);
         for (int batch = 1; batch <= stages_batch_max(s); batch++) {
             struct histogram h = {.count = 0};
 
@@ -131,10 +128,9 @@ static uint64_t steps_with(const struct stages *s, int batch)
     return h.count;
 }
 
-static void write_batches(FILE *page, const struct engine *e)
+static void write_batches(FILE *page, const struct stages *s)
 {
     static const int bounds[] = {1, 2, 4, 8, 16, 32, 64};
-    const struct stages *s = engine_stages(e);
     uint64_t steps = 0, pictures = 0;
     int batch = 1;
 
@@ -155,43 +151,39 @@ static void write_batches(FILE *page, const struct engine *e)
             (unsigned long long)steps, (unsigned long long)pictures, (unsigned long long)steps);
 }
 
-static void write_promises(FILE *page, const struct engine *e)
+static void write_promises(FILE *page, const struct stages *s)
 {
     static const char family[] = "limner_forecast_error_ratio";
     struct histogram early = {.count = 0}, late = {.count = 0};
 
-    stages_add_early(engine_stages(e), &early);
-    stages_add_late(engine_stages(e), &late);
+    stages_add_early(s, &early);
+    stages_add_late(s, &late);
     exposition_head(page, family, "histogram",
                     "By how much of the time that was promised a picture came early or late.");
     write_series(page, family, "direction=\"early\"", &ratios, &early);
     write_series(page, family, "direction=\"late\"", &ratios, &late);
 }
 
-void metrics_write_refusals(FILE *page, const struct metrics *m, const struct engine *e)
+void metrics_write_refusals(FILE *page, const struct metrics *m, const struct engine_stats *stats)
 {
     static const char *const by_engine[] = {"queue_full", "backlog", "deadline", "stopping"};
     static const char *const by_server[] = {"limit", "places", "unready"};
     static const char line[] = "limner_refusals_total{reason=\"%s\"} %llu\n";
-    struct engine_stats stats = {0};
-
     static_assert(COUNT_OF(by_engine) == ENGINE_REFUSALS, "a word for every refusal");
     static_assert(COUNT_OF(by_server) == METRICS_REFUSALS, "a word for every refusal");
-    if (e)
-        engine_get_stats(e, &stats);
     exposition_head(page, "limner_refusals_total", "counter",
                     "Requests for pictures that were sound and not taken.");
     for (size_t i = 0; i < COUNT_OF(by_engine); i++)
-        fprintf(page, line, by_engine[i], (unsigned long long)stats.refused[i]);
+        fprintf(page, line, by_engine[i], (unsigned long long)(stats ? stats->refused[i] : 0));
     for (size_t i = 0; i < COUNT_OF(by_server); i++)
         fprintf(page, line, by_server[i], (unsigned long long)atomic_load(&m->refused[i]));
 }
 
-void metrics_write_engine(FILE *page, const struct metrics *m, const struct engine *e)
+void metrics_write_engine(FILE *page, const struct metrics *m, const struct stages *s)
 {
-    write_pictures(page, e);
-    write_stages(page, m, e);
-    write_steps(page, e);
-    write_batches(page, e);
-    write_promises(page, e);
+    write_pictures(page, s);
+    write_stages(page, m, s);
+    write_steps(page, s);
+    write_batches(page, s);
+    write_promises(page, s);
 }

@@ -13,9 +13,9 @@
 extern const struct exposition_bounds metrics_latency_bounds;
 
 /* Refusals by reason; `e` may be NULL. */
-void metrics_write_refusals(FILE *page, const struct metrics *m, const struct engine *e);
+void metrics_write_refusals(FILE *page, const struct metrics *m, const struct engine_stats *stats);
 
 /* Stages, pictures, steps, batches, promises. */
-void metrics_write_engine(FILE *page, const struct metrics *m, const struct engine *e);
+void metrics_write_engine(FILE *page, const struct metrics *m, const struct stages *s);
 
 #endif /* SERVER_METRICS_ENGINE_H */

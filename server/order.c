@@ -18,10 +18,15 @@ static enum status fail(struct request_error *error, enum status st, const char 
 
 static enum status check_model(struct service *s, struct order *order, struct request_error *error)
 {
-    struct engine *e = atomic_load(&s->engine);
     const char *name = order->request.model;
 
-    order->model = name ? engine_find_model(e, name) : 0;
+    order->engines = s->engines;
+    order->engine = engines_take(s->engines);
+    if (!order->engine) {
+        why_fail(&error->why, ST_CANCELLED, "no models are served now");
+        return fail(error, ST_CANCELLED, "", NULL);
+    }
+    order->model = name ? engine_find_model(order->engine, name) : 0;
     if (order->model < 0) {
         why_fail(&error->why, ST_MISSING, "no model is called '%.64s'; GET /v1/models lists them",
                  name);
@@ -33,7 +38,7 @@ static enum status check_model(struct service *s, struct order *order, struct re
 static enum status check_picture(struct service *s, struct order *order,
                                  struct request_error *error)
 {
-    struct engine *e = atomic_load(&s->engine);
+    struct engine *e = order->engine;
     const struct model_info *info = engine_model_info(e, order->model);
     enum status st = request_picture(&order->request, info, s->size_max, &order->picture, error);
 
@@ -209,4 +214,7 @@ enum status order_read(struct service *s, struct order *order, const struct http
 void order_close(struct order *order)
 {
     request_close(&order->request);
+    if (order->engine)
+        engines_put(order->engines, order->engine);
+    order->engine = NULL;
 }

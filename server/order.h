@@ -15,8 +15,10 @@
 struct order {
     struct request request;
     struct picture picture; /* its texts are the request's */
-    int model;              /* index in the engine */
-    bool raw;               /* the picture's bytes, not JSON */
+    struct engines *engines;
+    struct engine *engine; /* that it was read for, and that makes its pictures; held */
+    int model;             /* index in there */
+    bool raw;              /* the picture's bytes, not JSON */
     enum format format;
     int64_t deadline_ms;           /* after its arrival; 0: none */
     int weight;                    /* of the tenant */
@@ -24,8 +26,7 @@ struct order {
                                       is made of them; or empty */
 };
 
-/* order_close afterwards, in any case; the error says why not. Both ask the engine, so there must
-   be one. */
+/* order_close afterwards, in any case; the error says why not. ST_CANCELLED: no engine serves. */
 MUST_USE enum status order_read(struct service *s, struct order *order,
                                 const struct http_request *r, struct request_error *error);
 /* The body alone, with `model` in the place of the one that it names unless that is NULL. */

@@ -15,4 +15,8 @@ struct process_use {
 /* Reads /proc: takes microseconds, and no disk. */
 void process_look(struct process_use *out);
 
+/* Bytes of memory that could be had now, as the machine and the group of processes say it; below 0:
+   neither tells. */
+double process_memory_left(void);
+
 #endif /* SERVER_PROCESS_H */

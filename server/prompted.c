@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *model_of(struct service *s, const struct order *order)
+static const char *model_of(const struct order *order)
 {
-    return engine_model_info(atomic_load(&s->engine), order->model)->name;
+    return engine_model_info(order->engine, order->model)->name;
 }
 
-static void fill_asked(struct judge_asked *asked, struct service *s, const struct order *order,
-                       const char *tenant, const char *request)
+static void fill_asked(struct judge_asked *asked, const struct order *order, const char *tenant,
+                       const char *request)
 {
     const struct request *q = &order->request;
 
@@ -23,7 +23,7 @@ static void fill_asked(struct judge_asked *asked, struct service *s, const struc
                                   .context = q->context,
                                   .user = q->user,
                                   .request = request,
-                                  .model = model_of(s, order),
+                                  .model = model_of(order),
                                   .prompt = q->prompt,
                                   .negative = q->negative};
 }
@@ -109,7 +109,7 @@ bool prompted_take(struct service *s, struct http_request *r, struct order *orde
     if (!s->judge)
         return false;
     tenant_get(s->tenants, r->tenant - 1, &tenant);
-    fill_asked(&asked, s, order, tenant.name, r->id);
+    fill_asked(&asked, order, tenant.name, r->id);
     judge_prompt(s->judge, &asked, &verdict, &finding);
     if (verdict.action == BAND_HOLD)
         metrics_decided(&s->metrics.moderation, STORE_STAGE_PROMPT,

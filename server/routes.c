@@ -107,12 +107,12 @@ static void handle_metrics(struct service *s, struct http_request *r);
 
 /* ---- models ---- */
 
-static void write_model(struct json_out *o, const struct service *s, const struct model_info *info)
+static void write_model(struct json_out *o, struct service *s, const struct model_info *info)
 {
     json_out_object(o, NULL);
     json_out_string(o, "id", info->name);
     json_out_string(o, "object", "model");
-    json_out_int(o, "created", s->loaded_s);
+    json_out_int(o, "created", atomic_load(&s->loaded_s));
     json_out_string(o, "owned_by", "limner");
     json_out_object(o, "limits");
     json_out_int(o, "size_min", info->size_min);
@@ -132,7 +132,7 @@ static void write_model(struct json_out *o, const struct service *s, const struc
 
 static void handle_models(struct service *s, struct http_request *r)
 {
-    struct engine *e = service_engine(s);
+    struct engine *e = service_take_engine(s);
     struct answer answer;
 
     if (!e) {
@@ -145,6 +145,7 @@ static void handle_models(struct service *s, struct http_request *r)
     json_out_array(&answer.json, "data");
     for (int i = 0; i < engine_model_count(e); i++)
         write_model(&answer.json, s, engine_model_info(e, i));
+    engines_put(s->engines, e);
     json_out_array_end(&answer.json);
     json_out_object_end(&answer.json);
     answer_json_end(&answer);
@@ -185,7 +186,7 @@ static void handle_model(struct service *s, struct http_request *r)
 {
     size_t skip = strlen("/v1/models/");
     struct http_text id = {r->path.data + skip, r->path.bytes - skip};
-    struct engine *e = service_engine(s);
+    struct engine *e = service_take_engine(s);
     char name[MODEL_NAME_MAX];
     struct answer answer;
     int model;
@@ -196,19 +197,21 @@ static void handle_model(struct service *s, struct http_request *r)
     }
     model = decode_percent(name, sizeof(name), id) ? engine_find_model(e, name) : -1;
     if (model < 0) {
+        engines_put(s->engines, e);
         fail(r, 404, (struct failure){"model", "model_not_found", 0},
              "no model has this name; GET /v1/models lists them");
         return;
     }
     answer_json(&answer);
     write_model(&answer.json, s, engine_model_info(e, model));
+    engines_put(s->engines, e);
     answer_json_end(&answer);
     http_answer(r, &answer);
 }
 
 static void handle_generations(struct service *s, struct http_request *r)
 {
-    if (service_engine(s)) {
+    if (service_is_open(s)) {
         images_generate(s, r);
     } else {
         metrics_refuse(&s->metrics, METRICS_UNREADY);
@@ -413,7 +416,7 @@ void routes_answered(void *service, const struct http_request *r, int status)
 
     metrics_count(&s->metrics, r->route, status, now - r->arrived_us);
     if (r->timing.logged_us && status == 200)
-        metrics_send(&s->metrics, r->timing.model, now - r->timing.logged_us);
+        metrics_send(&s->metrics, r->timing.slot, now - r->timing.logged_us);
     if (r->tenant)
         tenant_get(s->tenants, r->tenant - 1, &tenant);
     access_log(&(struct access){.request = r,

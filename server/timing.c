@@ -25,7 +25,7 @@ void timing_of(struct timing *out, struct job *const *jobs, int count)
 {
     bool all = true;
 
-    *out = (struct timing){.told = true, .model = jobs[0]->model};
+    *out = (struct timing){.told = true, .slot = jobs[0]->slot};
     for (int i = 0; i < STAGE_COUNT; i++)
         out->us[i] = -1;
     for (int i = 0; i < count; i++) {

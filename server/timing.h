@@ -20,7 +20,7 @@ struct job;
 
 struct timing {
     bool told; /* there are pictures behind this answer, or were to be */
-    int model; /* index in the engine */
+    int slot;  /* its model, in the stages */
     int batch_most;
     int64_t us[TIMING_STAGES_MAX]; /* of every stage (engine/stages.h) the longest that one of them
                                       took; below 0: none */

@@ -65,8 +65,7 @@ static void replay(struct keeper *k, struct errand *e, const struct store_job *j
 
 enum status create_row(struct keeper *k, struct store_job *job, const struct errand *e)
 {
-    const struct model_info *model =
-        engine_model_info(atomic_load(&k->service->engine), e->order.model);
+    const struct model_info *model = engine_model_info(e->order.engine, e->order.model);
     const struct picture *p = &e->order.picture;
     struct tenant_limits limits;
 
@@ -215,7 +214,7 @@ void create_run(struct keeper *k, struct errand *e)
     } else if (st != ST_MISSING) {
         keeper_note(k, st, &why);
         errand_refuse_store(e, st);
-    } else if (k->draining || !service_engine(k->service)) {
+    } else if (k->draining || !service_is_open(k->service)) {
         errand_refuse_http(e, 503, (struct failure){.retry_after_ms = 2000},
                            "the server is stopping");
     } else if (e->blocked && !settle_blocked(k, e)) {
@@ -256,6 +255,8 @@ static bool read_stored(struct keeper *k, struct store_job *job, const struct st
     enum status st = order_parse(k->service, order, (struct http_text){body->data, body->count},
                                  job->model, &error);
 
+    if (st == ST_CANCELLED)
+        return false; /* it is left for the next start */
     if (st) {
         give_up(k, job, st, error.code ? error.code : "invalid_value", error.why.text);
         return false;
@@ -362,7 +363,7 @@ static enum status find_left(struct keeper *k, struct store_job *job, struct sto
 
 void create_resume(struct keeper *k)
 {
-    while (k->resuming && !k->draining && service_engine(k->service) &&
+    while (k->resuming && !k->draining && service_is_open(k->service) &&
            clock_now_us(&k->service->clock) >= k->resume_us) {
         struct store_bytes body = {0};
         struct store_job job;

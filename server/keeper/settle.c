@@ -234,14 +234,14 @@ bool settle_blocked(struct keeper *k, struct errand *e)
     enum status st;
 
     tenant_get(s->tenants, e->tenant, &tenant);
-    const struct judge_asked asked = {
-        .tenant = tenant.name,
-        .context = q->context,
-        .user = q->user,
-        .request = e->request,
-        .model = engine_model_info(atomic_load(&s->engine), e->order.model)->name,
-        .prompt = q->prompt,
-        .negative = q->negative};
+    const struct judge_asked asked = {.tenant = tenant.name,
+                                      .context = q->context,
+                                      .user = q->user,
+                                      .request = e->request,
+                                      .model =
+                                          engine_model_info(e->order.engine, e->order.model)->name,
+                                      .prompt = q->prompt,
+                                      .negative = q->negative};
 
     st = judge_record(s->judge, &asked, &e->verdict, &e->finding, &decision, &released, &why);
     keeper_note(k, st, &why);

@@ -73,7 +73,7 @@ static void note_progress(struct live *l)
 
 static void note_position(struct keeper *k, struct live *l)
 {
-    struct engine *e = service_engine(k->service);
+    struct engine *e = service_is_open(k->service) ? l->generation->engine : NULL;
     int position = e ? engine_position(e, l->generation->job[0]) : 0;
     char fields[32];
 
