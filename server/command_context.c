@@ -33,9 +33,8 @@ struct wish {
     const char *word; /* of the command */
     struct store_grant grant;
     const char *expires;
-    struct command_line_passed config;
+    struct command_line_common common;
     int64_t now_s;
-    bool json, help;
 };
 
 static int complain(const struct why *why, int code)
@@ -57,20 +56,8 @@ static enum status take_flag(struct wish *w, int flag, char *value, struct why *
     case 'e':
         w->expires = value;
         return ST_OK;
-    case 'S':
-        return command_line_pass_on(&w->config, "--state", value, why);
-    case 'C':
-        return command_line_pass_on(&w->config, "--config", value, why);
-    case 'P':
-        return command_line_pass_on(&w->config, "--policy", value, why);
-    case 'j':
-        w->json = true;
-        return ST_OK;
-    case 'h':
-        w->help = true;
-        return ST_OK;
     default:
-        return why_fail(why, ST_INVALID, "limner context --help says what there is");
+        return command_line_take(&w->common, COMMAND, flag, value, why);
     }
 }
 
@@ -79,7 +66,7 @@ static enum status read_words(struct wish *w, int count, char **words, struct wh
     bool names;
     enum status st;
 
-    if (w->help)
+    if (w->common.help)
         return ST_OK;
     w->word = count > 0 ? words[0] : "";
     names = !strcmp(w->word, "grant") || !strcmp(w->word, "revoke");
@@ -152,7 +139,7 @@ static int print_one(const struct wish *w, const struct store_grant *g)
     char until[EXPIRY_TEXT_MAX];
     struct json_out o = {0};
 
-    if (w->json) {
+    if (w->common.json) {
         write_grant(&o, g, w->now_s);
         return command_line_print(COMMAND, &o);
     }
@@ -169,7 +156,7 @@ static int print_list(const struct wish *w, const struct store_grant *grants, in
 {
     struct json_out o = {0};
 
-    if (w->json) {
+    if (w->common.json) {
         json_out_array(&o, NULL);
         for (int i = 0; i < count; i++)
             write_grant(&o, &grants[i], w->now_s);
@@ -275,7 +262,7 @@ static int run(struct wish *w)
 
     if (!config)
         return complain(&why, 1);
-    if (config_read(config, w->config.count, w->config.args, &why) ||
+    if (config_read(config, w->common.passed.count, w->common.passed.args, &why) ||
         config_add_shipped(config, &why))
         code = complain(&why, 2);
     else if (store_open(&store, config->state, &why))
@@ -295,7 +282,7 @@ int command_context(int count, char **args)
 
     if (read_wish(&w, count, args, &why))
         return complain(&why, 2);
-    if (!w.help)
+    if (!w.common.help)
         return run(&w);
     fputs(help, stdout);
     return 0;

@@ -29,31 +29,12 @@ static const char help[] =
 
 struct wish {
     const char *file;
-    struct command_line_passed config;
-    bool json, help;
+    struct command_line_common common;
 };
 
 static int complain(const struct why *why, int code)
 {
     return command_line_complain(COMMAND, why, code);
-}
-
-static enum status take_flag(struct wish *w, int flag, char *value, struct why *why)
-{
-    switch (flag) {
-    case 'S':
-        return command_line_pass_on(&w->config, "--state", value, why);
-    case 'C':
-        return command_line_pass_on(&w->config, "--config", value, why);
-    case 'j':
-        w->json = true;
-        return ST_OK;
-    case 'h':
-        w->help = true;
-        return ST_OK;
-    default:
-        return why_fail(why, ST_INVALID, "limner detect --help says what there is");
-    }
 }
 
 static enum status read_wish(struct wish *w, int count, char **args, struct why *why)
@@ -69,8 +50,8 @@ static enum status read_wish(struct wish *w, int count, char **args, struct why 
     *w = (struct wish){.file = NULL};
     optind = 1;
     while (!st && (flag = getopt_long(count + 1, args - 1, "h", options, NULL)) != -1)
-        st = take_flag(w, flag, optarg, why);
-    if (st || w->help)
+        st = command_line_take(&w->common, COMMAND, flag, optarg, why);
+    if (st || w->common.help)
         return st;
     if (count + 1 - optind != 1)
         return why_fail(why, ST_INVALID, "say which file: limner detect FILE");
@@ -114,7 +95,7 @@ static int print(const struct wish *w, const struct detect_result *r)
 {
     struct json_out out = {0};
 
-    if (!w->json) {
+    if (!w->common.json) {
         puts(r->sentence);
         return fflush(stdout) ? 1 : 0;
     }
@@ -165,7 +146,7 @@ static int run(struct wish *w)
     struct why why = {""};
     int code;
 
-    if (config_read(&config, w->config.count, w->config.args, &why))
+    if (config_read(&config, w->common.passed.count, w->common.passed.args, &why))
         code = complain(&why, 2);
     else if (detect(&result, w, &config, &why))
         code = complain(&why, 1);
@@ -182,7 +163,7 @@ int command_detect(int count, char **args)
 
     if (read_wish(&w, count, args, &why))
         return complain(&why, 2);
-    if (!w.help)
+    if (!w.common.help)
         return run(&w);
     fputs(help, stdout);
     return 0;

@@ -31,10 +31,9 @@ static const char help[] =
 
 struct wish {
     const char *word, *prefix; /* of the command */
-    struct command_line_passed config;
+    struct command_line_common common;
     struct store_key key;
     int64_t now_s;
-    bool json, help;
 };
 
 static int complain(const struct why *why, int code)
@@ -59,18 +58,8 @@ static enum status take_flag(struct wish *w, int flag, char *value, struct why *
         return expiry_read(&w->key.expires_s, value, w->now_s, why);
     case 'n':
         return command_line_copy(w->key.note, sizeof(w->key.note), value, "--note", why);
-    case 'S':
-        return command_line_pass_on(&w->config, "--state", value, why);
-    case 'C':
-        return command_line_pass_on(&w->config, "--config", value, why);
-    case 'j':
-        w->json = true;
-        return ST_OK;
-    case 'h':
-        w->help = true;
-        return ST_OK;
     default:
-        return why_fail(why, ST_INVALID, "limner key --help says what there is");
+        return command_line_take(&w->common, COMMAND, flag, value, why);
     }
 }
 
@@ -78,7 +67,7 @@ static enum status read_words(struct wish *w, int count, char **words, struct wh
 {
     bool takes_prefix;
 
-    if (w->help)
+    if (w->common.help)
         return ST_OK;
     w->word = count > 0 ? words[0] : "";
     takes_prefix = !strcmp(w->word, "revoke");
@@ -160,7 +149,7 @@ static int print_list(const struct wish *w, const struct store_key *keys, int co
 {
     struct json_out o = {0};
 
-    if (w->json) {
+    if (w->common.json) {
         json_out_array(&o, NULL);
         for (int i = 0; i < count; i++)
             write_key(&o, &keys[i], NULL, w->now_s);
@@ -197,13 +186,13 @@ static int create(struct wish *w, struct store *store)
     }
     if (store->ops->key_add(store, &w->key, w->now_s, &why))
         code = complain(&why, 1);
-    else if (w->json)
+    else if (w->common.json)
         code = print_one(w, &w->key, text);
     else
         printf("%s\n", text);
     if (!code && fflush(stdout))
         code = complain(&(struct why){"the key could not be shown: revoke it"}, 1);
-    else if (!code && !w->json)
+    else if (!code && !w->common.json)
         fprintf(stderr, "This key is shown this once. Its prefix %s names it from now on.\n",
                 w->key.prefix);
     crypto_wipe(text, sizeof(text));
@@ -233,7 +222,7 @@ static int revoke(const struct wish *w, struct store *store)
     auth_prefix(prefix, w->prefix);
     if (store->ops->key_revoke(store, prefix, w->now_s, &key, &why))
         return complain(&why, 1);
-    if (w->json)
+    if (w->common.json)
         return print_one(w, &key, NULL);
     expiry_print(day, key.revoked_s);
     printf("%s is revoked since %s UTC\n", key.prefix, day);
@@ -247,7 +236,7 @@ static int run(struct wish *w)
     struct why why = {""};
     int code;
 
-    if (config_read(&config, w->config.count, w->config.args, &why))
+    if (config_read(&config, w->common.passed.count, w->common.passed.args, &why))
         code = complain(&why, 2);
     else if (store_open(&store, config.state, &why))
         code = complain(&why, 1);
@@ -267,7 +256,7 @@ int command_key(int count, char **args)
 
     if (read_wish(&w, count, args, &why))
         return complain(&why, 2);
-    if (!w.help)
+    if (!w.common.help)
         return run(&w);
     fputs(help, stdout);
     return 0;

@@ -20,8 +20,7 @@ enum status command_line_copy(char *out, size_t size, const char *value, const c
     return ST_OK;
 }
 
-enum status command_line_pass_on(struct command_line_passed *p, char *flag, char *value,
-                                 struct why *why)
+static enum status pass_on(struct command_line_passed *p, char *flag, char *value, struct why *why)
 {
     for (int i = 0; i < p->count; i += 2) {
         if (!strcmp(p->args[i], flag))
@@ -31,6 +30,27 @@ enum status command_line_pass_on(struct command_line_passed *p, char *flag, char
     p->args[p->count++] = flag;
     p->args[p->count++] = value;
     return ST_OK;
+}
+
+enum status command_line_take(struct command_line_common *c, const char *command, int flag,
+                              char *value, struct why *why)
+{
+    switch (flag) {
+    case 'S':
+        return pass_on(&c->passed, "--state", value, why);
+    case 'C':
+        return pass_on(&c->passed, "--config", value, why);
+    case 'P':
+        return pass_on(&c->passed, "--policy", value, why);
+    case 'j':
+        c->json = true;
+        return ST_OK;
+    case 'h':
+        c->help = true;
+        return ST_OK;
+    default:
+        return why_fail(why, ST_INVALID, "%s --help says what there is", command);
+    }
 }
 
 void command_line_time(struct json_out *o, const char *key, int64_t time_s)

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,12 @@ struct command_line_passed {
     int count;
 };
 
+/* What every command takes. */
+struct command_line_common {
+    struct command_line_passed passed;
+    bool json, help;
+};
+
 /* "COMMAND: what is wrong" as a line of stderr. Gives `code` back, the exit code. */
 int command_line_complain(const char *command, const struct why *why, int code);
 
@@ -30,9 +37,10 @@ int command_line_complain(const char *command, const struct why *why, int code);
 MUST_USE enum status command_line_copy(char *out, size_t size, const char *value, const char *what,
                                        struct why *why);
 
-/* `flag` as "--state", with what stood behind it. ST_INVALID: it was said before. */
-MUST_USE enum status command_line_pass_on(struct command_line_passed *p, char *flag, char *value,
-                                          struct why *why);
+/* A flag of getopt_long: 'S', 'C' and 'P' are --state, --config and --policy, 'j' is --json and 'h'
+   is --help. ST_INVALID: another, or one of the first three for the second time. */
+MUST_USE enum status command_line_take(struct command_line_common *c, const char *command, int flag,
+                                       char *value, struct why *why);
 
 /* Seconds since 1970; 0 is null: it never was, or never will be. */
 void command_line_time(struct json_out *o, const char *key, int64_t time_s);

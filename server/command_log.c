@@ -46,8 +46,7 @@ struct wish {
     const char *word, *what; /* of the command */
     int64_t number;          /* `what`, of those that take one */
     const char *head, *reason, *output;
-    struct command_line_passed config;
-    bool json, help;
+    struct command_line_common common;
 };
 
 /* What a word works with. */
@@ -164,7 +163,7 @@ static int export_log(struct opened *d, const struct wish *w, struct why *why)
     if (note(d, RECORD_EXPORT, what, w, why) || ledger_sign(d->ledger, why) ||
         export_write(d->ledger, d->public, w->what, &done, why))
         return 1;
-    if (w->json) {
+    if (w->common.json) {
         json_out_object(&out, NULL);
         json_out_string(&out, "path", w->what);
         json_out_int(&out, "size", done.head.size);
@@ -260,7 +259,7 @@ static int print_verdict(const struct wish *w, enum status st, int64_t size, int
     struct json_out out = {0};
     int code;
 
-    if (!w->json) {
+    if (!w->common.json) {
         if (!st)
             printf("%" PRId64 " records: the log is as it was\n", size);
         return st ? 1 : 0;
@@ -343,18 +342,8 @@ static enum status take_flag(struct wish *w, int flag, char *value, struct why *
     case 'r':
         w->reason = value;
         return ST_OK;
-    case 'S':
-        return command_line_pass_on(&w->config, "--state", value, why);
-    case 'C':
-        return command_line_pass_on(&w->config, "--config", value, why);
-    case 'j':
-        w->json = true;
-        return ST_OK;
-    case 'h':
-        w->help = true;
-        return ST_OK;
     default:
-        return why_fail(why, ST_INVALID, "limner log --help says what there is");
+        return command_line_take(&w->common, COMMAND, flag, value, why);
     }
 }
 
@@ -363,7 +352,7 @@ static enum status read_words(struct wish *w, int count, char **args, struct why
     size_t i;
     char *end;
 
-    if (w->help)
+    if (w->common.help)
         return ST_OK;
     w->word = count > 0 ? args[0] : "";
     i = find_word(w->word);
@@ -476,7 +465,7 @@ static int run(struct wish *w)
     struct why why = {""};
     int code;
 
-    if (config_read(&config, w->config.count, w->config.args, &why))
+    if (config_read(&config, w->common.passed.count, w->common.passed.args, &why))
         code = complain(&why, 2);
     else if (open_log(&d, w, config.state, &why))
         code = complain(&why, 1);
@@ -501,7 +490,7 @@ int command_log(int count, char **args)
 
     if (read_wish(&w, count, args, &why))
         return complain(&why, 2);
-    if (!w.help)
+    if (!w.common.help)
         return run(&w);
     fputs(help, stdout);
     return 0;
