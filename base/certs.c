@@ -21,6 +21,9 @@
 
 #define DAY_S            86400
 #define CLAIM_SIGNING    "1.3.6.1.4.1.62558.2.1" /* C2PA's purpose of a key */
+#define EMAIL_PROTECTION "1.3.6.1.5.5.7.3.4"
+#define DOCUMENT_SIGNING "1.3.6.1.5.5.7.3.36"
+#define ANY_PURPOSE      "2.5.29.37.0"
 #define AUTHORITY_NAME   "limner development authority (not trusted)"
 #define AUTHORITY_DAYS   3650
 #define CERTIFICATE_DAYS 1825
@@ -198,10 +201,28 @@ static bool read_public(struct certs_leaf *out, X509 *c)
            out->pub_bytes == SIGN_ES256_PUB && out->pub[0] == 4;
 }
 
+/* For signatures, by a purpose that verifiers of manifests take, and no authority. */
+static bool signs_claims(X509 *c)
+{
+    EXTENDED_KEY_USAGE *purposes = X509_get_ext_d2i(c, NID_ext_key_usage, NULL, NULL);
+    bool good = false, any = false;
+    char name[64];
+
+    for (int i = 0; i < sk_ASN1_OBJECT_num(purposes); i++) {
+        OBJ_obj2txt(name, sizeof(name), sk_ASN1_OBJECT_value(purposes, i), 1);
+        any = any || !strcmp(name, ANY_PURPOSE);
+        good = good || !strcmp(name, CLAIM_SIGNING) || !strcmp(name, EMAIL_PROTECTION) ||
+               !strcmp(name, DOCUMENT_SIGNING);
+    }
+    EXTENDED_KEY_USAGE_free(purposes);
+    return good && !any && !X509_check_ca(c) && X509_get_key_usage(c) & KU_DIGITAL_SIGNATURE;
+}
+
 static bool describe(struct certs_leaf *out, X509 *c)
 {
     *out = (struct certs_leaf){.from_s = unix_s(X509_get0_notBefore(c)),
-                               .until_s = unix_s(X509_get0_notAfter(c))};
+                               .until_s = unix_s(X509_get0_notAfter(c)),
+                               .signs_claims = signs_claims(c)};
     if (X509_NAME_get_text_by_NID(X509_get_subject_name(c), NID_organizationName, out->organisation,
                                   sizeof(out->organisation)) < 0)
         out->organisation[0] = '\0';

@@ -21,6 +21,7 @@ struct certs_leaf {
     size_t pub_bytes;
     int64_t from_s, until_s;           /* seconds since 1970 */
     char organisation[CERTS_NAME_MAX]; /* empty: it names none */
+    bool signs_claims;                 /* its purposes are those that C2PA asks for */
 };
 
 struct certs {

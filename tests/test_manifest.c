@@ -201,6 +201,10 @@ static void a_certificate_has_its_time(void **state)
     assert_int_equal(manifest_check(&s->signer, leaf->from_s - 1, &why), ST_INVALID);
     assert_int_equal(manifest_check(&s->signer, leaf->until_s + 1, &why), ST_INVALID);
     assert_true(s->chain->development);
+    s->chain->leaf.signs_claims = false;
+    assert_int_equal(manifest_check(&s->signer, leaf->from_s + 1, &why), ST_INVALID);
+    assert_non_null(strstr(why.text, "emailProtection"));
+    s->chain->leaf.signs_claims = true;
 }
 
 /* ---- what is read ---- */

@@ -49,6 +49,10 @@ enum status manifest_check(const struct manifest_signer *s, int64_t now_s, struc
         return why_fail(why, ST_INVALID,
                         "the certificate is for another key than the one that "
                         "signs manifests: renew them together");
+    if (!leaf->signs_claims)
+        return why_fail(why, ST_INVALID,
+                        "the certificate is not one for manifests: it needs the key usage "
+                        "digitalSignature and the purpose emailProtection or C2PA claim signing");
     if (now_s < leaf->from_s)
         return why_fail(why, ST_INVALID, "the certificate for manifests is not valid yet");
     if (now_s > leaf->until_s)
