@@ -15,11 +15,6 @@
     "leaf, hash, kind, time_ns, id, sha256, pixels, fingerprint, coalesce(tenant, ''), "           \
     "coalesce(model, ''), coalesce(verdict, ''), coalesce(decision, ''), weak, record"
 
-static void read_number(struct row *r, void *to)
-{
-    *(int64_t *)to = row_int(r);
-}
-
 /* ---- in ---- */
 
 /* Failures add up: one that has happened is seen when the statement is stepped. */
@@ -89,15 +84,12 @@ static enum status insert_leaves(struct sqlite *s, const struct store_growth *g,
 /* Their columns go with the bytes; kind and time stay, for who counts. */
 static enum status expire(struct sqlite *s, const struct store_growth *g, struct why *why)
 {
-    sqlite3_stmt *statement;
-    enum status st = sqlite_prepare(
-        s, &statement, why,
+    return sqlite_do(
+        s, why,
         "UPDATE leaves SET record = x'', id = NULL, sha256 = NULL, pixels = NULL, "
         "fingerprint = NULL, tenant = NULL, model = NULL, verdict = NULL, decision = NULL, "
         "weak = 0 WHERE leaf >= ? AND leaf < ?",
         "ii", g->expire_first, g->expire_first + g->expire_count);
-
-    return st ? st : sqlite_run(s, statement, why);
 }
 
 static enum status size_of(struct sqlite *s, int64_t *out, struct why *why)
@@ -106,7 +98,7 @@ static enum status size_of(struct sqlite *s, int64_t *out, struct why *why)
     enum status st =
         sqlite_prepare(s, &row, why, "SELECT coalesce(max(leaf) + 1, 0) FROM leaves", "");
 
-    return st ? st : row_take(s, row, read_number, out, "", why);
+    return st ? st : row_take(s, row, row_number, out, "", why);
 }
 
 static enum status grow(struct sqlite *s, const struct store_growth *g, struct why *why)
@@ -370,18 +362,11 @@ static void read_hash(struct row *r, void *to)
 enum status leaves_hashes(struct store *store, int64_t first, uint8_t (*out)[32], int *count,
                           struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
+    struct row_into into = {read_hash, out, 32, count};
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT hash FROM leaves WHERE leaf >= ? AND leaf < ? ORDER BY leaf", "ii",
-                        first, first + *count);
-    if (!st)
-        st = row_collect(s, row, read_hash, out, 32, count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_list(store, &into, why,
+                    "SELECT hash FROM leaves WHERE leaf >= ? AND leaf < ? ORDER BY leaf", "ii",
+                    first, first + *count);
 }
 
 static void read_print(struct row *r, void *to)
@@ -395,19 +380,12 @@ static void read_print(struct row *r, void *to)
 enum status leaves_prints(struct store *store, int64_t first, struct store_print *out, int *count,
                           struct why *why)
 {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *row;
-    enum status st;
+    struct row_into into = {read_print, out, sizeof(*out), count};
 
-    pthread_mutex_lock(&s->lock);
-    st = sqlite_prepare(s, &row, why,
-                        "SELECT leaf, fingerprint FROM leaves WHERE leaf >= ? AND "
-                        "fingerprint IS NOT NULL ORDER BY leaf LIMIT ?",
-                        "ii", first, (int64_t)*count);
-    if (!st)
-        st = row_collect(s, row, read_print, out, sizeof(*out), count, why);
-    pthread_mutex_unlock(&s->lock);
-    return st;
+    return row_list(store, &into, why,
+                    "SELECT leaf, fingerprint FROM leaves WHERE leaf >= ? AND "
+                    "fingerprint IS NOT NULL ORDER BY leaf LIMIT ?",
+                    "ii", first, (int64_t)*count);
 }
 
 struct tally {
