@@ -143,7 +143,7 @@ static void what_is_no_picture_is_refused_with_a_sentence(void **state)
     assert_int_equal(r.status, 422);
     assert_non_null(strstr(r.body, "there is no file in the form"));
     reply_close(&r);
-    post("/detect", FORM, "--xyz\r\nfilename\r\n\r\nGIF89a......\r\n--xyz--", 43, &r);
+    post("/detect", FORM, "--xyz\r\nfilename\r\n\r\nGIF89a......\r\n--xyz--", 40, &r);
     assert_int_equal(r.status, 422);
     assert_non_null(strstr(r.body, "this is a GIF"));
     reply_close(&r);

@@ -307,6 +307,21 @@ static void heads_that_ask_for_too_much_are_refused(void **state)
     expect(&file, ST_INVALID, "damaged");
 }
 
+/* Goal: what stb_image would believe is refused before, wherever it stands. */
+static void codes_that_overflow_a_table_are_refused(void **state)
+{
+    uint8_t table[21] = {0xff, 0xc4, 0, 19};
+    (void)state;
+
+    memset(table + 5, 0xff, 16);
+    for (int end = 0; end < 2; end++) {
+        struct bytes file = file_of(16, 16, FORMAT_JPEG);
+
+        put_in(&file, end ? file.count - 2 : 2, table, sizeof(table));
+        expect(&file, ST_INVALID, "larger than any can be");
+    }
+}
+
 /* Goal: a file that inflates to far more than its size says costs bounded memory and time. */
 static void a_bomb_is_only_a_file(void **state)
 {
@@ -483,6 +498,7 @@ int main(void)
         cmocka_unit_test(a_jpeg_for_printing_is_refused),
         cmocka_unit_test(what_moves_is_refused),
         cmocka_unit_test(heads_that_ask_for_too_much_are_refused),
+        cmocka_unit_test(codes_that_overflow_a_table_are_refused),
         cmocka_unit_test(a_bomb_is_only_a_file),
         cmocka_unit_test(other_files_are_named),
         cmocka_unit_test(cut_files_are_refused),

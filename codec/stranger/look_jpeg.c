@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * look_jpeg.c - the segments of a JPEG up to its pixels, and whether its end is there.
+ * look_jpeg.c - the segments of a JPEG, around its pixels and to its end.
  */
 #include "codec/stranger/parts.h"
 
@@ -61,11 +61,32 @@ static enum status take_frame(struct stranger *out, int marker, struct stranger_
     return ST_OK;
 }
 
+/* Tables of Huffman codes: stb_image believes that there are at most 256 codes in one. */
+static enum status check_codes(struct stranger_bytes data, struct why *why)
+{
+    size_t at = 0;
+
+    while (at < data.count) {
+        size_t codes = 0;
+
+        if (data.count - at < 17)
+            return damaged(why, "a table of its codes is cut off");
+        for (size_t i = 1; i <= 16; i++)
+            codes += data.data[at + i];
+        if (codes > 256 || codes > data.count - at - 17)
+            return damaged(why, "a table of its codes is larger than any can be");
+        at += 17 + codes;
+    }
+    return ST_OK;
+}
+
 static enum status take(struct stranger *out, int marker, struct stranger_bytes data,
                         struct why *why)
 {
     if (is_frame(marker))
         return take_frame(out, marker, data, why);
+    if (marker == DHT)
+        return check_codes(data, why);
     if (marker == DHP)
         return why_fail(why, ST_UNSUPPORTED,
                         "this JPEG is hierarchical; save it as an ordinary one");
@@ -75,7 +96,7 @@ static enum status take(struct stranger *out, int marker, struct stranger_bytes 
     return ST_OK;
 }
 
-/* A marker with a length behind it, from *at; *data is what it holds. */
+/* A marker from *at on, and what it holds; the end holds nothing. */
 static enum status next(int *marker, struct stranger_bytes *data, size_t *at,
                         struct stranger_bytes file, struct why *why)
 {
@@ -85,11 +106,13 @@ static enum status next(int *marker, struct stranger_bytes *data, size_t *at,
         return damaged(why, "its segments do not follow each other");
     while (*at < file.count && file.data[*at] == 0xff) /* as many as one likes */
         ++*at;
-    if (file.count - *at < 3)
-        return damaged(why, "it ends within its head");
+    if (*at == file.count)
+        return damaged(why, "its end is missing");
     *marker = file.data[(*at)++];
     if (*marker == EOI)
-        return damaged(why, "there are no pixels in it");
+        return ST_OK;
+    if (file.count - *at < 2)
+        return damaged(why, "it ends within its head");
     if (!*marker || (*marker >= RST0 && *marker < SOS))
         return damaged(why, "it has a marker where none can be");
     bytes = (size_t)file.data[*at] << 8 | file.data[*at + 1];
@@ -100,26 +123,41 @@ static enum status next(int *marker, struct stranger_bytes *data, size_t *at,
     return ST_OK;
 }
 
+/* Over coded pixels, to the marker behind them: FF that has neither 00 nor RSTn behind it. False:
+   there is none. */
+static bool skip_pixels(size_t *at, struct stranger_bytes file)
+{
+    for (; file.count - *at >= 2; ++*at) {
+        int code = file.data[*at + 1];
+
+        if (file.data[*at] == 0xff && code && code != 0xff && (code < RST0 || code > RST7))
+            return true;
+    }
+    return false;
+}
+
 enum status stranger_look_jpeg(struct stranger *out, struct stranger_bytes file, struct why *why)
 {
-    static const uint8_t end[] = {0xff, EOI};
     struct stranger_bytes data = {NULL, 0};
+    bool pixels = false;
     size_t at = 2;
     int marker = 0;
 
     out->format = FORMAT_JPEG;
-    while (marker != SOS) {
+    while (marker != EOI) {
         enum status st = next(&marker, &data, &at, file, why);
 
-        if (!st)
+        if (!st && marker != EOI)
             st = take(out, marker, data, why);
         if (st)
             return st;
+        if (marker != SOS)
+            continue;
+        if (!out->width)
+            return damaged(why, "its size is missing");
+        pixels = true;
+        if (!skip_pixels(&at, file))
+            return damaged(why, "its end is missing");
     }
-    if (!out->width)
-        return damaged(why, "its size is missing");
-    /* Among coded pixels FF stands for itself only with 00 behind it. */
-    if (!memmem(file.data + at, file.count - at, end, sizeof(end)))
-        return damaged(why, "its end is missing");
-    return ST_OK;
+    return pixels ? ST_OK : damaged(why, "there are no pixels in it");
 }
