@@ -60,9 +60,11 @@ static void put_in(struct bytes *file, size_t at, const void *what, size_t bytes
     uint8_t *data = malloc(file->count + bytes);
 
     assert_non_null(data);
-    memcpy(data, file->data, at);
     memcpy(data + at, what, bytes);
-    memcpy(data + at + bytes, file->data + at, file->count - at);
+    if (file->count) {
+        memcpy(data, file->data, at);
+        memcpy(data + at + bytes, file->data + at, file->count - at);
+    }
     free(file->data);
     *file = (struct bytes){data, file->count + bytes};
 }
