@@ -387,8 +387,11 @@ static void run(struct server *s, struct health *health, const sigset_t *signals
 
         if (signal == SIGHUP)
             reload(s);
-        else if (signal)
+        else if (signal) {
+            /* They may serve since the last look, and somebody wait for them already. */
+            s->serves = loader_look(&s->loader) == LOADER_SERVES || s->serves;
             return;
+        }
         if (health && looks % HEALTH_LOOKS == 0)
             look_at_gpus(s, health);
         api_dashboard_look(&s->service);
