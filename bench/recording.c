@@ -106,8 +106,8 @@ static bool open_bench(struct bench *b)
         if (!b->job[i])
             return false;
         b->job[i]->entry.steps = 20;
-        b->job[i]->times = (struct job_times){1000,  1001,   1011,   1111,    2111,
-                                              12111, 112111, 141111, 1112111, 1112113};
+        b->job[i]->times = (struct job_times){1000,   1001,   1011,   1111,    2111,    12111,
+                                              112111, 141111, 146111, 1112111, 1112112, 1112113};
         b->job[i]->promised_us = 1000000;
     }
     b->request.method = (struct http_text){"POST", 4};

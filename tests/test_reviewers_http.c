@@ -256,7 +256,7 @@ static void a_fall_after_a_decision_releases_once_and_tells_once(void **state)
     scene_kill(&s);
     assert_int_equal(listen(ear.fd, 16), 0);
     scene_serve(&s);
-    for (int s = 0; s < 60 && !ear.count; s++) /* it waits longer from try to try */
+    for (int i = 0; i < 60 && !ear.count; i++) /* it waits longer from try to try */
         ear_listen(&ear, 1000, "appeal.decided");
     assert_true(ear.count >= 1);
     ear_listen(&ear, 3000, "appeal.decided"); /* and comes no second time */
