@@ -3,6 +3,8 @@
 
 #include "server/auth.h"
 #include "server/detector.h"
+#include "server/fetch.h"
+#include "server/fields.h"
 #include "server/page_detect.h"
 #include "server/upload.h"
 
@@ -37,6 +39,26 @@ static bool is_officer(struct service *s, const struct http_request *r)
            auth_check(s->auth, authorization, SCOPE_COMPLIANCE, clock_unix_s(), &caller) == AUTH_OK;
 }
 
+struct asked {
+    char url[FETCH_URL_MAX];
+};
+
+static const struct field url_field[] = {{"url", FIELD_AT(struct asked, url), FIELD_TEXT, true}};
+
+static void handle_url(struct detector *d, struct http_request *r, enum detector_format format)
+{
+    struct fields_error error = {.param = ""};
+    struct asked asked = {.url = ""};
+    struct answer answer;
+
+    if (!fields_json(&asked, url_field, 1, r->body.data, r->body.bytes, &error)) {
+        detector_handle_url(d, r, asked.url, format);
+        return;
+    }
+    answer_fail_http(&answer, 400, (struct failure){.param = error.param}, error.why.text);
+    http_answer(r, &answer);
+}
+
 void api_detect(struct service *s, struct http_request *r)
 {
     struct http_text type = http_header(r, "content-type"), file;
@@ -46,7 +68,7 @@ void api_detect(struct service *s, struct http_request *r)
     if (!d)
         return;
     if (type.bytes >= 16 && !memcmp(type.data, "application/json", 16))
-        refuse(r, 415, NULL, "send the picture itself as the body, or in a form as its file");
+        handle_url(d, r, is_officer(s, r) ? DETECTOR_RAW : DETECTOR_JSON);
     else if (upload_find(&file, type, r->body, &why))
         refuse(r, 400, NULL, why.text);
     else
@@ -57,11 +79,17 @@ void api_detect_page(struct service *s, struct http_request *r)
 {
     struct http_text type = http_header(r, "content-type"), file;
     struct detector *d = detector_of(s, r);
+    struct fields_error error = {.param = ""};
+    struct asked asked = {.url = ""};
     struct why why = {""};
     struct answer answer;
 
     if (!d)
         return;
+    if (!fields_query(&asked, url_field, 1, r->query.data, r->query.bytes, &error)) {
+        detector_handle_url(d, r, asked.url, DETECTOR_PAGE);
+        return;
+    }
     if (r->method.bytes == 4 && !memcmp(r->method.data, "POST", 4)) {
         if (!upload_find(&file, type, r->body, &why)) {
             detector_handle(d, r, file, DETECTOR_PAGE);

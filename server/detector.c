@@ -2,6 +2,8 @@
 #include "server/detector.h"
 
 #include "base/crypto.h"
+#include "codec/stranger.h"
+#include "server/fetch.h"
 #include "server/page_detect.h"
 
 #include <assert.h>
@@ -16,6 +18,7 @@ struct detection {
     struct http_ticket *ticket;
     enum detector_format format;
     struct bytes file;
+    char *url; /* NULL: the file was sent */
     atomic_bool gone;
     struct detection *next;
 };
@@ -42,6 +45,7 @@ struct detector {
 static void detection_free(struct detection *d)
 {
     bytes_close(&d->file);
+    free(d->url);
     free(d);
 }
 
@@ -64,16 +68,32 @@ static void write_result(struct answer *a, const struct detection *d, const stru
 static void write_failure(struct answer *a, const struct detection *d, enum status st,
                           const struct why *why)
 {
-    bool theirs = st == ST_INVALID || st == ST_UNSUPPORTED;
+    bool theirs = st == ST_INVALID || st == ST_UNSUPPORTED ||
+                  (d->url && (st == ST_REFUSED || st == ST_LATE || st == ST_MISSING));
 
     if (theirs && d->format == DETECTOR_PAGE)
         page_detect_answer(a, NULL, why->text);
     else if (theirs)
-        answer_fail_http(a, st == ST_INVALID ? 400 : 415, (struct failure){.param = "file"},
-                         why->text);
+        answer_fail_http(a, st == ST_UNSUPPORTED ? 415 : 400,
+                         (struct failure){.param = d->url ? "url" : "file"}, why->text);
     else
         answer_fail_http(a, 503, (struct failure){.retry_after_ms = 5000},
                          "the server cannot look at pictures right now");
+}
+
+/* The file that was sent, or what lies at the URL. */
+static enum status get_file(struct detection *one, struct why *why)
+{
+    const struct fetch_options options = {.bytes_max = STRANGER_BYTES_MAX,
+                                          .timeout_ms = DETECTOR_FETCH_MS};
+    enum status st;
+
+    if (atomic_load(&one->gone))
+        return ST_CANCELLED;
+    if (!one->url)
+        return ST_OK;
+    st = fetch_url(&one->file, one->url, &options, why);
+    return st == ST_IO ? ST_MISSING : st; /* it is theirs that fails, not ours */
 }
 
 static void look(struct detector *d, struct detection *one)
@@ -81,9 +101,9 @@ static void look(struct detector *d, struct detection *one)
     struct detect_result result;
     struct answer answer;
     struct why why = {""};
-    enum status st = ST_CANCELLED;
+    enum status st = get_file(one, &why);
 
-    if (!atomic_load(&one->gone))
+    if (!st)
         st = detect_run(&result, &d->tools, one->file.data, one->file.count, &why);
     if (st)
         write_failure(&answer, one, st, &why);
@@ -243,19 +263,33 @@ static struct detection *copy(struct http_text file, enum detector_format format
     return one;
 }
 
-void detector_handle(struct detector *d, struct http_request *r, struct http_text file,
-                     enum detector_format format)
+static struct detection *copy_url(const char *url, enum detector_format format)
 {
-    struct detection *one = NULL;
+    struct detection *one = calloc(1, sizeof(*one));
+
+    if (!one)
+        return NULL;
+    one->format = format;
+    one->url = strdup(url);
+    if (one->url)
+        return one;
+    free(one);
+    return NULL;
+}
+
+/* `one`: NULL, there was no memory for it. */
+static void handle(struct detector *d, struct http_request *r, struct detection *one)
+{
     struct answer answer;
 
     if (!is_allowed(d, r->peer)) {
+        if (one)
+            detection_free(one);
         answer_fail_http(&answer, 429, (struct failure){.retry_after_ms = 60000},
                          "you have asked often in this minute; please wait for the next");
         http_answer(r, &answer);
         return;
     }
-    one = copy(file, format);
     if (one)
         one->ticket = http_hold(r, one, on_gone, on_over);
     if (!one || !one->ticket) {
@@ -269,4 +303,16 @@ void detector_handle(struct detector *d, struct http_request *r, struct http_tex
                          "many pictures wait to be looked at; please try again");
         http_ticket_answer(one->ticket, &answer);
     }
+}
+
+void detector_handle(struct detector *d, struct http_request *r, struct http_text file,
+                     enum detector_format format)
+{
+    handle(d, r, copy(file, format));
+}
+
+void detector_handle_url(struct detector *d, struct http_request *r, const char *url,
+                         enum detector_format format)
+{
+    handle(d, r, copy_url(url, format));
 }

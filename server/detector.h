@@ -35,5 +35,9 @@ enum detector_format {
 /* On an io thread: look at `file`, which lies in the request, and answer it. */
 void detector_handle(struct detector *d, struct http_request *r, struct http_text file,
                      enum detector_format format);
+/* The same of what lies at this URL, which is fetched (fetch.h) for at most DETECTOR_FETCH_MS. */
+#define DETECTOR_FETCH_MS 5000
+void detector_handle_url(struct detector *d, struct http_request *r, const char *url,
+                         enum detector_format format);
 
 #endif /* SERVER_DETECTOR_H */

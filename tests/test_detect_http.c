@@ -123,6 +123,7 @@ static void the_page_works_without_a_script(void **state)
 
 static void what_is_no_picture_is_refused_with_a_sentence(void **state)
 {
+    static const char inside[] = "{\"url\": \"http://127.0.0.1:80/a.png\"}";
     struct reply r;
     (void)state;
 
@@ -137,7 +138,16 @@ static void what_is_no_picture_is_refused_with_a_sentence(void **state)
     assert_int_equal(r.status, 400);
     reply_close(&r);
     post("/v1/detect", "Content-Type: application/json\r\n", "{}", 2, &r);
-    assert_int_equal(r.status, 415);
+    assert_int_equal(r.status, 400);
+    assert_non_null(strstr(r.body, "\"param\":\"url\""));
+    reply_close(&r);
+    post("/v1/detect", "Content-Type: application/json\r\n", inside, sizeof(inside) - 1, &r);
+    assert_int_equal(r.status, 400);
+    assert_non_null(strstr(r.body, "private network"));
+    reply_close(&r);
+    client_ask(server.port, "GET", "/detect?url=http%3A%2F%2F10.0.0.1%2Fa.png", "", NULL, &r);
+    assert_int_equal(r.status, 422);
+    assert_non_null(strstr(r.body, "private network"));
     reply_close(&r);
     post("/detect", FORM, "--xyz--", 7, &r);
     assert_int_equal(r.status, 422);

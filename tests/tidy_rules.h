@@ -57,7 +57,7 @@ static const struct rule guests[] = {
     {"libpq", "store/"},
     {"cyaml/", "server/config_file.c"},
     {"yaml.h", "server/config_file.c"},
-    {"curl/", "server/bench/load.c server/webhook. server/hook."},
+    {"curl/", "server/bench/load.c server/webhook. server/hook. server/fetch.c"},
     {"pcre2", "moderation/pattern.c"},
     {"utf8proc", "models/tokenizer.c models/bpe.c models/unicode.c moderation/"},
 };
