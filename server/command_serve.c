@@ -384,14 +384,13 @@ static void run(struct server *s, struct health *health, const sigset_t *signals
 {
     for (int looks = 0;; looks++) {
         int signal = next_signal(signals, LOOK_MS);
+        /* Before the signal is heard: they may serve since the last look, and somebody wait. */
+        bool alive = look_at_models(s);
 
         if (signal == SIGHUP)
             reload(s);
-        else if (signal) {
-            /* They may serve since the last look, and somebody wait for them already. */
-            s->serves = loader_look(&s->loader) == LOADER_SERVES || s->serves;
+        else if (signal)
             return;
-        }
         if (health && looks % HEALTH_LOOKS == 0)
             look_at_gpus(s, health);
         api_dashboard_look(&s->service);
@@ -399,7 +398,7 @@ static void run(struct server *s, struct health *health, const sigset_t *signals
             look_at_keys(s);
         if (looks % USAGE_LOOKS == 0)
             save_usage(s);
-        if (!look_at_models(s))
+        if (!alive)
             return;
     }
 }

