@@ -163,12 +163,26 @@ void program_forget(struct program *p)
         program_remove(p->state);
 }
 
+/* Its last words, for whoever has to find out why. */
+static void show_end(const struct program *p)
+{
+    static char text[1 << 20];
+    size_t length, from;
+
+    program_read(p, text, sizeof(text));
+    length = strlen(text);
+    from = length > 6000 ? length - 6000 : 0;
+    fprintf(stderr, "what limner said last:\n%s\n", text + from);
+}
+
 int program_stop(struct program *p)
 {
     int code;
 
     program_signal(p, SIGTERM);
     code = program_wait(p, 60000);
+    if (code)
+        show_end(p);
     program_forget(p);
     return code;
 }

@@ -70,7 +70,9 @@ def serve(limner, output):
                "--metrics", "127.0.0.1:0", "--queue", "10", "--threads", "1",
                "--policy", os.path.join(folder, "policy.json"), "--state", folder]
     process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output,
-                               env={"LIMNER_MARKS": "off", **os.environ})
+                               env={"LIMNER_MARKS": "off",
+                                    "LSAN_OPTIONS": "suppressions=tests/lsan.supp:print_suppressions=0",
+                                    **os.environ})
     for _ in range(600):
         with open(output.name, encoding="utf-8") as said:
             text = said.read()
